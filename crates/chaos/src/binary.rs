@@ -1,0 +1,38 @@
+//! Where the `regrow` program is: beside the program that asks, because Cargo puts both into one target directory.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+/// The variable that names another `regrow` program.
+pub const VARIABLE: &str = "REGROW_BIN";
+
+/// The `regrow` program of the same profile as the running test or tool, or what `REGROW_BIN` names. The error says
+/// how to build it.
+pub fn beside() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE) {
+        return existing(named.into(), "REGROW_BIN names it");
+    }
+    let mut directory = directory()?;
+    // Test programs lie one level deeper.
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    existing(directory.join("regrow"), "build it with `cargo build --package regrow`")
+}
+
+/// The release build of `regrow` in the target directory of the running tool.
+pub fn release() -> Result<PathBuf> {
+    let target = directory()?.parent().context("the tool lies outside a target directory")?.to_owned();
+    existing(target.join("release/regrow"), "build it with `cargo build --release --package regrow`")
+}
+
+fn directory() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    Ok(program.parent().context("this program has no directory")?.to_owned())
+}
+
+fn existing(path: PathBuf, hint: &str) -> Result<PathBuf> {
+    ensure!(path.is_file(), "there is no program at {}: {hint}", path.display());
+    Ok(path)
+}

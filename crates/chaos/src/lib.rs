@@ -1,0 +1,13 @@
+//! The development kit: what tests and measurements of Regrow need around a real cluster.
+//!
+//! Nothing here ships. A [`model_server`] stands in for a model provider and obeys directives written in the messages;
+//! a [`cluster`] starts real replicas, kills, pauses and restarts them; a [`client`] and a [`load`] generator speak to
+//! them as any OpenAI client would; [`measure`] turns that into a small repeatable measurement.
+
+pub mod binary;
+pub mod client;
+pub mod cluster;
+pub mod load;
+pub mod measure;
+pub mod model_server;
+pub mod with_gateway;

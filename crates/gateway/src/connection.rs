@@ -1,0 +1,73 @@
+//! One connection, from its acceptance to the last byte that the client may still want to read.
+
+mod linger;
+mod patience;
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::engine::Engine;
+use crate::router;
+use linger::linger;
+use patience::{Patience, Watched};
+
+/// The most bytes of a request's line and headers; more gets 431.
+const HEADER_BYTES: usize = 64 << 10;
+
+/// Serves the requests of a connection. `drain`: after the present one there is no other. `hard`: now.
+pub(crate) async fn drive<E: Engine>(
+    app: Arc<App<E>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    drain: CancellationToken,
+    hard: CancellationToken,
+) {
+    let patience = Patience::new(app.limits.idle_timeout);
+    let header_timeout = app.limits.header_timeout;
+    let io = Watched::new(TokioIo::new(stream), &patience);
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        // Boxed once here, so that a connection between two requests is small.
+        Box::pin(async move { Ok::<_, Infallible>(router::handle(&app, request, peer).await) })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(patience)
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(io, service);
+    let mut draining = false;
+    let served = loop {
+        tokio::select! {
+            served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break served,
+            () = drain.cancelled(), if !draining => {
+                draining = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = hard.cancelled() => return,
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "a connection broke");
+    }
+    linger(connection.into_parts().io.into_inner().into_inner()).await;
+}
+
+/// Turns a connection away that is one too many, without reading its request.
+pub(crate) async fn turn_away(mut stream: TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+        content-type: application/json\r\ncontent-length: 110\r\n\r\n\
+        {\"error\":{\"message\":\"This replica has too many connections.\",\"type\":\"api_error\",\"code\":\"gateway_unavailable\"}}";
+    if stream.write_all(ANSWER).await.is_ok() {
+        linger(stream).await;
+    }
+}

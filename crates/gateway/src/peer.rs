@@ -1,0 +1,31 @@
+//! The live text of a run for a replica whose clients follow it, authenticated by the secret that replicas share.
+//!
+//! It makes streams fast, never right: a peer that gets nothing here reads the log.
+
+use http::{Method, Request, Response};
+use regrow_protocol::RunId;
+
+use crate::app::App;
+use crate::auth::same_secret;
+use crate::body::Body;
+use crate::engine::Engine;
+use crate::refusal::Refusal;
+use crate::{header, respond};
+
+/// Where peers ask.
+pub(crate) const PREFIX: &str = "/internal/live/";
+
+/// `GET /internal/live/{run}`: lines of JSON until the run ends here; 404 if it is not driven here.
+pub(crate) fn live<E: Engine, B>(app: &App<E>, request: &Request<B>) -> Result<Response<Body>, Refusal> {
+    let token = header::bearer(request.headers());
+    if !token.is_some_and(|token| same_secret(app.engine.cluster_secret(), token)) {
+        return Err(Refusal::unauthorized());
+    }
+    if request.method() != Method::GET {
+        return Ok(respond::method_not_allowed("GET"));
+    }
+    let run = request.uri().path().strip_prefix(PREFIX).and_then(|run| run.parse::<RunId>().ok());
+    let lines = run.and_then(|run| app.engine.live_lines(run));
+    let lines = lines.ok_or_else(|| Refusal::not_found("This run is not driven here."))?;
+    Ok(respond::pulled(Body::Lines(lines), "application/x-ndjson"))
+}

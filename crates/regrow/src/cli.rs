@@ -1,0 +1,213 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Role;
+
+/// An AI-agent gateway whose replicas are expendable.
+///
+/// Without a command it serves: `regrow` is `regrow serve`. Start it more than once (with other ports) on the same state
+/// directory, and the replicas share all sessions: when one dies in the middle of a reply, another one continues it.
+#[derive(Debug, Parser)]
+#[command(name = "regrow", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command needs to find its state.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Configuration file (JSON5, OpenClaw's format) [default: openclaw.json in the state directory].
+    #[arg(long, global = true, env = "OPENCLAW_CONFIG_PATH", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory for the store, the token and workspaces [default: ~/.regrow].
+    #[arg(long, global = true, env = "REGROW_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The store that all replicas share: sqlite:PATH [default: regrow.db in the state directory].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serve {
+    /// Port to listen on; 0 takes any free one [default: 18789].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Where to listen: loopback, lan (every interface) or an IP address.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) bind: Option<String>,
+    /// What this replica does; may be given twice [default: both].
+    #[arg(long, value_enum, value_name = "ROLE")]
+    pub(crate) role: Vec<RoleArg>,
+}
+
+/// See [`Role`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Answers at the doors.
+    Gateway,
+    /// Claims sessions and executes runs.
+    Worker,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Gateway => Self::Gateway,
+            RoleArg::Worker => Self::Worker,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a replica of the gateway (what `regrow` does without a command).
+    Serve(Serve),
+    /// Send one message to an agent and stream its reply.
+    Agent(Agent),
+    /// Talk with an agent in the terminal.
+    Chat(Chat),
+    /// List, show or reset conversations.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// List, show or abort runs.
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Ask a running gateway whether it is ready; exit code 0 if it is.
+    Health(Health),
+    /// Bring the store's schema up to date.
+    Migrate(Migrate),
+    /// Check, print or describe the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Print completions for a shell, for example: regrow completions bash > /etc/bash_completion.d/regrow
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which gateway to talk to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// Address of a gateway, such as http://127.0.0.1:18789; may be given several times. If one is lost in the middle of
+    /// a reply, the next one continues it [default: the configured port, then every replica that the store knows].
+    #[arg(long, env = "REGROW_URL", value_name = "URL")]
+    pub(crate) url: Vec<String>,
+    /// The gateway's token [default: from the configuration, then the state directory].
+    #[arg(long, env = "OPENCLAW_GATEWAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The message; `-` reads it from standard input.
+    #[arg(long, short, value_name = "TEXT")]
+    pub(crate) message: String,
+    /// The agent [default: the configured default agent].
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    /// The conversation [default: main].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session_key: Option<String>,
+    /// Send again with the same key to get the same reply instead of a second run [default: a new one].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Print one JSON object at the end instead of the text while it comes.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The agent [default: the configured default agent].
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    /// The conversation [default: main].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) session_key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sessions {
+    /// Conversations, the latest first.
+    List(Listing),
+    /// What was said in a conversation.
+    Show {
+        /// Its key, such as agent:main:main or main.
+        key: String,
+        /// Print JSON, one entry a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start a conversation afresh; what was said stays in the log.
+    Reset {
+        /// Its key, such as agent:main:main or main.
+        key: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// Runs, the latest first.
+    List(Listing),
+    /// One run and its steps.
+    Show {
+        /// Its id.
+        run: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a run that waits or runs.
+    Abort {
+        /// Its id.
+        run: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listing {
+    /// How many at most.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Print JSON, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Address of the gateway [default: the configured port].
+    #[arg(long, env = "REGROW_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Only say which version the store has and which this program needs.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Report all problems and warnings; exit code 78 if there is a problem.
+    Check,
+    /// Print the configuration in force, with defaults; secrets are redacted.
+    Print,
+    /// Print the JSON Schema of the configuration.
+    Schema,
+}

@@ -1,0 +1,43 @@
+//! What each command does.
+
+mod agent;
+mod chat;
+mod config;
+mod health;
+mod migrate;
+mod runs;
+mod serve;
+mod sessions;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let common = cli.common;
+    match cli.command {
+        None => serve::run(&common, &cli.serve),
+        Some(Command::Serve(serve)) => serve::run(&common, &serve),
+        Some(Command::Agent(agent)) => block_on(agent::run(&common, agent)),
+        Some(Command::Chat(chat)) => block_on(chat::run(&common, chat)),
+        Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),
+        Some(Command::Runs(runs)) => block_on(runs::run(&common, runs)),
+        Some(Command::Health(health)) => block_on(health::run(&common, health)),
+        Some(Command::Migrate(migrate)) => migrate::run(&common, &migrate),
+        Some(Command::Config(command)) => config::run(&common, &command),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "regrow", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs a short command.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start")?.block_on(work)
+}

@@ -1,0 +1,157 @@
+//! The configuration: `openclaw.json` in, typed values or all problems at once out.
+//!
+//! A load goes through stages, each in its own module: read and include files (`include`, `json5`), replace variables
+//! (`substitute`), bring older spellings up to date (`normalise`), apply environment variables (`overrides`), compare
+//! with the schema of the types (`check`), resolve references to secrets (`secret`), read the types, and check
+//! combinations (`combinations`). No stage stops the ones after it, so one start shows everything that is wrong.
+//! Nothing is written, and nothing outside of the files, the injected environment and files of secrets is read.
+
+mod agents;
+mod check;
+mod combinations;
+mod document;
+mod env_vars;
+mod gateway;
+mod include;
+mod json5;
+mod known;
+mod logging;
+mod model;
+mod normalise;
+mod overrides;
+mod own;
+mod problem;
+mod secret;
+mod secrets;
+mod session;
+mod snippet;
+mod substitute;
+mod suggest;
+mod tools;
+mod tree;
+mod unsupported;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use agents::{AgentDefaults, AgentEntry, AgentId, AgentsConfig, CompactionConfig, Identity};
+pub use document::{Config, schema};
+pub use env_vars::{EnvConfig, InlineVariable};
+pub use gateway::{
+    Auth, AuthConfig, AuthMode, Bind, ChatCompletionsEndpoint, Endpoints, GatewayConfig, GatewayMode,
+    HttpConfig, RateLimit,
+};
+pub use logging::{ConsoleStyle, LogLevel, LoggingConfig};
+pub use model::{
+    ModelApi, ModelChoice, ModelConfig, ModelCost, ModelInput, ModelsConfig, ModelsMode, ProviderAuth,
+    ProviderConfig, ProviderTimeouts,
+};
+pub use overrides::OVERRIDES;
+pub use own::{RegrowConfig, RegrowTools, Role, RunLimits};
+pub use problem::{Origin, Place, Problem, render};
+pub use secret::{REDACTED, Secret};
+pub use secrets::{SecretDefaults, SecretSource, SecretStore, SecretsConfig, StoreFormat};
+pub use session::{
+    DmScope, MessagesConfig, QueueConfig, QueueDrop, QueueMode, ResetMode, ResetPolicy, SessionConfig,
+    SessionScope,
+};
+pub use tools::{ToolPolicy, ToolProfile, ToolsConfig, WebFetchConfig, WebTools};
+
+use check::Check;
+use known::Known;
+use problem::Report;
+use secret::Resolver;
+use tree::{KeyPath, Node, Span, Value};
+
+/// What a configuration is loaded from.
+pub struct Source {
+    /// The root file; without one, defaults and environment variables alone.
+    pub path: Option<PathBuf>,
+    /// The process environment, or a test's.
+    pub env: Box<dyn Fn(&str) -> Option<String>>,
+}
+
+impl Source {
+    /// This file and the environment of the process.
+    pub fn from_process(path: Option<PathBuf>) -> Self {
+        Self { path, env: Box::new(|name| std::env::var(name).ok()) }
+    }
+}
+
+/// A configuration that can be run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is doubtful, or has no effect.
+    pub warnings: Vec<Problem>,
+    /// The root file; nothing if there was none.
+    pub path: Option<PathBuf>,
+}
+
+/// Loads a configuration. The error is every problem found, never only the first; it contains no secrets.
+pub fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
+    let mut report = Report::default();
+    let config = assemble(source, &mut report);
+    let warnings = report.finish()?;
+    Ok(Loaded { config, warnings, path: source.path.clone() })
+}
+
+/// The configuration as far as it could be read; what is missing from it stands in the report.
+fn assemble(source: &Source, report: &mut Report) -> Config {
+    let env = source.env.as_ref();
+    let mut root = match &source.path {
+        None => default_root(),
+        Some(path) => match include::read(path, env("OPENCLAW_INCLUDE_ROOTS").as_deref(), report) {
+            Some(root) => root,
+            None => return Config::default(),
+        },
+    };
+    substitute::substitute(&mut root, env, report);
+    normalise::normalise(&mut root, report);
+    overrides::apply(&mut root, env, report);
+    let mut check = Check { report, secrets: Vec::new() };
+    check.value(&mut root, &schema(), Some(Known::root()), &KeyPath::default());
+    let references = check.secrets;
+    resolve_secrets(&mut root, &references, source, report);
+    let mut config = typed(&root, report);
+    config.agents.ensure_one();
+    combinations::check(&config, &mut root, report);
+    config
+}
+
+/// An empty document that was written nowhere.
+fn default_root() -> Node {
+    Node::new(Span { source: usize::MAX, offset: 0 }, Value::Map(Vec::new()))
+}
+
+fn resolve_secrets(root: &mut Node, references: &[KeyPath], source: &Source, report: &mut Report) {
+    let secrets = root.get("secrets").map(Node::to_json).unwrap_or_default();
+    let secrets = SecretsConfig::deserialize(secrets).unwrap_or_default();
+    let base = secret::base_of(source.path.as_deref().map(Path::new));
+    let resolver = Resolver { secrets: &secrets, base: &base, env: source.env.as_ref() };
+    for path in references {
+        if let Some(node) = root.at_mut(path) {
+            resolver.resolve(node, path, report);
+        }
+    }
+}
+
+/// Reads the types from the checked tree.
+fn typed(root: &Node, report: &mut Report) -> Config {
+    if root.is_invalid() {
+        return Config::default();
+    }
+    Config::deserialize(root.to_json()).unwrap_or_else(|_| {
+        // The error itself is not shown, because it may quote a value.
+        if report.is_sound(&[]) {
+            report.problem(
+                Some(root.at),
+                &KeyPath::default(),
+                "this passed the check and still cannot be read; please report it",
+            );
+        }
+        Config::default()
+    })
+}

@@ -1,0 +1,87 @@
+//! `regrow`: the keys that OpenClaw does not have.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is particular to a cluster of expendable replicas.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RegrowConfig {
+    /// The store that all replicas share: `sqlite:PATH`. Unset means a file in the state directory.
+    pub store: Option<String>,
+    /// What this replica does.
+    pub roles: Vec<Role>,
+    /// How many runs this replica executes at once; unset means a number that fits the machine.
+    #[schemars(range(min = 1))]
+    pub slots: Option<u32>,
+    /// The most messages that wait in one session; more are refused with 429.
+    #[schemars(range(min = 1))]
+    pub max_queued: u32,
+    /// The most sessions of the cluster that wait for a replica; more are refused with 429.
+    #[schemars(range(min = 1))]
+    pub max_ready: u32,
+    /// After how many seconds without a sign of life a replica's sessions go to others.
+    #[schemars(range(min = 1, max = 3600))]
+    pub lease_seconds: u32,
+    /// How long a replica that stops waits for its runs, in seconds, before it hands them over.
+    pub drain_seconds: u32,
+    /// Limits of a run.
+    pub run: RunLimits,
+    /// Tools.
+    pub tools: RegrowTools,
+    /// Milliseconds between two words of the demonstration model; unset means its default.
+    pub demo_pace_ms: Option<u32>,
+}
+
+impl Default for RegrowConfig {
+    fn default() -> Self {
+        Self {
+            store: None,
+            roles: vec![Role::Gateway, Role::Worker],
+            slots: None,
+            max_queued: 128,
+            max_ready: 20_000,
+            lease_seconds: 5,
+            drain_seconds: 30,
+            run: RunLimits::default(),
+            tools: RegrowTools::default(),
+            demo_pace_ms: None,
+        }
+    }
+}
+
+/// What a replica does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// It answers at the doors.
+    Gateway,
+    /// It claims sessions and executes runs.
+    Worker,
+}
+
+/// Limits of a run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RunLimits {
+    /// The most model calls.
+    #[schemars(range(min = 1))]
+    pub max_steps: u32,
+    /// The most tokens of all model calls together.
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u64>,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self { max_steps: 50, max_tokens: None }
+    }
+}
+
+/// Regrow's own settings of tools.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RegrowTools {
+    /// `web_fetch` may reach private, loopback and link-local addresses.
+    pub web_fetch_allow_private: bool,
+}

@@ -1,0 +1,15 @@
+//! The program `regrow`: command line, configuration, lifecycle and wiring of the crates.
+
+mod cli;
+mod client;
+mod command;
+mod logging;
+mod outcome;
+mod state;
+mod store_url;
+mod table;
+mod wiring;
+
+pub mod config;
+
+pub use outcome::run;

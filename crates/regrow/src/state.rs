@@ -1,0 +1,139 @@
+//! The state directory: where the store, the token and workspaces are, unless something else is said.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::cli::Common;
+use crate::config::{self, Config, Loaded, Source};
+use crate::outcome::Unusable;
+use crate::store_url::StoreUrl;
+
+/// Random bytes of a generated token.
+const TOKEN_BYTES: usize = 32;
+
+/// The state directory and the configuration that belongs to it.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The directory.
+    pub(crate) directory: PathBuf,
+    /// The configuration in force.
+    pub(crate) config: Config,
+    /// Where it was read, if there is a file.
+    pub(crate) config_path: Option<PathBuf>,
+    /// What is accepted but not acted on.
+    pub(crate) warnings: Vec<config::Problem>,
+    store: Option<String>,
+}
+
+impl State {
+    /// Finds the directory and reads the configuration.
+    pub(crate) fn open(common: &Common) -> anyhow::Result<Self> {
+        let directory = match &common.state_dir {
+            Some(directory) => directory.clone(),
+            None => home()?.join(".regrow"),
+        };
+        let beside = directory.join("openclaw.json");
+        let path = common.config.clone().or_else(|| beside.exists().then_some(beside));
+        let Loaded { config, warnings, path } =
+            config::load(&Source::from_process(path)).map_err(|problems| {
+                Unusable(format!("the configuration has problems\n{}", config::render(&problems)))
+            })?;
+        let store = common.store.clone().or_else(|| config.regrow.store.clone());
+        Ok(Self { directory, config, config_path: path, warnings, store })
+    }
+
+    /// Creates the directory, readable by its owner only.
+    pub(crate) fn create(&self) -> anyhow::Result<()> {
+        create_private(&self.directory)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> anyhow::Result<StoreUrl> {
+        match &self.store {
+            Some(url) => Ok(StoreUrl::parse(url)?),
+            None => Ok(StoreUrl::Sqlite(self.directory.join("regrow.db"))),
+        }
+    }
+
+    /// Where the token is kept that was generated because none was configured.
+    pub(crate) fn token_path(&self) -> PathBuf {
+        self.directory.join("gateway-token")
+    }
+
+    /// The generated token; made by whichever replica starts first.
+    pub(crate) fn generated_token(&self) -> anyhow::Result<String> {
+        let path = self.token_path();
+        let mut random = [0; TOKEN_BYTES];
+        getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("the system has no random numbers: {e}"))?;
+        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Written aside and linked into place, so that no replica ever reads half a token.
+        let aside = self.directory.join(format!(".gateway-token.{}", std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let _ = std::fs::remove_file(&aside);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+            file.write_all(token.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            let linked = std::fs::hard_link(&aside, &path);
+            std::fs::remove_file(&aside)?;
+            linked
+        };
+        if !path.exists() {
+            match write() {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e).with_context(|| format!("cannot write {}", path.display())),
+            }
+        }
+        self.present_token()?
+            .with_context(|| format!("{} is empty; delete it to get a new one", path.display()))
+    }
+
+    /// The generated token, if there is one.
+    pub(crate) fn present_token(&self) -> anyhow::Result<Option<String>> {
+        let path = self.token_path();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim().to_owned()).filter(|token| !token.is_empty())),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// The workspace of an agent.
+    pub(crate) fn workspace(&self, agent: &str) -> anyhow::Result<PathBuf> {
+        match self.config.agents.workspace_of(agent) {
+            Some(path) => expand(path),
+            None if agent == self.config.agents.default_agent() => Ok(self.directory.join("workspace")),
+            None => Ok(self.directory.join(format!("workspace-{agent}"))),
+        }
+    }
+
+    /// Where the tools of an agent keep their records.
+    pub(crate) fn agent_dir(&self, agent: &str) -> PathBuf {
+        self.directory.join("agents").join(agent)
+    }
+}
+
+/// Creates a directory that only its owner can read.
+pub(crate) fn create_private(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot create the directory {}", path.display()))
+}
+
+fn home() -> anyhow::Result<PathBuf> {
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    home.context("there is no home directory; say --state-dir DIR")
+}
+
+/// A path in which `~` means the home directory.
+fn expand(path: &str) -> anyhow::Result<PathBuf> {
+    match path.strip_prefix('~') {
+        Some("") => home(),
+        Some(rest) if rest.starts_with('/') => Ok(home()?.join(&rest[1..])),
+        _ => std::path::absolute(path).with_context(|| format!("cannot resolve {path}")),
+    }
+}

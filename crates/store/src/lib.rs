@@ -1,0 +1,30 @@
+//! The one storage boundary of Regrow: all state that must survive a replica goes through [`Store`].
+//!
+//! One method is one intent, one transaction, one invariant. Every back-end implements the same methods in files of
+//! the same names, and `tests/conformance` decides what a store is.
+//!
+//! Three rules hold everywhere. A write is accepted only from the replica that holds the lease of the session, and only
+//! on top of the log that this replica has seen ([`Guard`]). An acknowledged write survives the death of the process.
+//! Hints between replicas make things fast, never right.
+
+mod accept;
+mod entry;
+mod error;
+mod hint;
+mod lane;
+mod replica;
+mod run;
+mod session;
+mod store;
+
+pub mod sqlite;
+
+pub use accept::{Accept, Accepted};
+pub use entry::{LogEntry, NewEntry};
+pub use error::{Error, WriteError};
+pub use hint::Hint;
+pub use lane::{Claimed, Control, Finish, Finished, Guard, InboxMessage};
+pub use replica::{Beat, Load, OwnedLane, Reaped, Replica, ReplicaView};
+pub use run::{RunEnd, RunState, RunStatus, RunView};
+pub use session::{Reset, SessionView};
+pub use store::Store;

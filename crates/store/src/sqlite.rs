@@ -1,0 +1,223 @@
+//! The embedded store: one SQLite file, shared by all replicas of one machine.
+//!
+//! Each process has one writer thread that commits in groups, so a burst of intents costs one `fsync`; readers have
+//! connections of their own. A commit is durable against power loss (WAL, `synchronous=FULL`). If the disk is full or
+//! the file read-only, intents fail as unavailable, and work again when it is back.
+
+mod abort;
+mod accept;
+mod append;
+mod claim;
+mod finish;
+mod heartbeat;
+mod history;
+mod liveness;
+mod reader;
+mod reap;
+mod release;
+mod row;
+mod schema;
+mod views;
+mod wake;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use tokio::sync::broadcast;
+
+use self::liveness::Liveness;
+use self::reader::Readers;
+use self::wake::Wake;
+use self::writer::Writer;
+use crate::{
+    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
+    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, Store, WriteError,
+};
+
+pub use self::schema::{SCHEMA_VERSION, version};
+
+/// Milliseconds since 1970. All processes of a machine share one clock, so it is the store's clock.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How to open the store.
+#[derive(Clone)]
+pub struct Options {
+    /// The file; it and its directory are created if missing.
+    pub path: PathBuf,
+    /// The store's clock.
+    pub clock: Clock,
+    /// How long an intent may wait for its turn before it fails as unavailable.
+    pub patience: Duration,
+}
+
+impl Options {
+    /// The usual options for this file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), clock: Arc::new(system_clock), patience: Duration::from_secs(5) }
+    }
+}
+
+fn system_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The embedded store. Dropping it stops its threads once the intents under way are done.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    liveness: Liveness,
+    wake: Arc<Wake>,
+    clock: Clock,
+    cluster_secret: String,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file and brings its schema up to date. Fails if the file is of a newer release or another program's.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let path = &options.path;
+        if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            create_private_dir(directory)
+                .map_err(|e| Error::Unavailable(format!("cannot create {}: {e}", directory.display())))?;
+        }
+        // Before the first write: even the journal mode is a change to a file of another program.
+        schema::version(path)?;
+        create_private_file(path)
+            .map_err(|e| Error::Unavailable(format!("cannot open {}: {e}", path.display())))?;
+        let mut connection = writer::connect(path)?;
+        schema::migrate(&mut connection, path)?;
+        let cluster_secret = schema::cluster_secret(&connection)?;
+        let peers = liveness::directory(path);
+        create_private_dir(&peers)
+            .map_err(|e| Error::Unavailable(format!("cannot create {}: {e}", peers.display())))?;
+        let wake = Arc::new(Wake::new(peers.clone()));
+        let writer = Writer::start(connection, options.clock.clone(), Arc::clone(&wake), options.patience)?;
+        let readers = Readers::open(path)?;
+        let liveness = Liveness::new(peers);
+        Ok(Self { writer, readers, liveness, wake, clock: options.clock.clone(), cluster_secret })
+    }
+}
+
+/// Creates a directory that only its owner can read: a store holds conversations.
+fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Creates the file, if it is missing, so that only its owner can read it; SQLite gives its log the same mode.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn join(&self, replica: &Replica) -> Result<(), Error> {
+        self.liveness.hold(replica.id)?;
+        self.wake.listen(replica.id)?;
+        heartbeat::join(&self.writer, replica).await
+    }
+
+    async fn accept(&self, message: Accept) -> Result<Accepted, Error> {
+        accept::accept(&self.writer, message).await
+    }
+
+    async fn claim(&self, replica: ReplicaId, most: usize) -> Result<Vec<Claimed>, Error> {
+        claim::claim(&self.writer, &self.readers, replica, most).await
+    }
+
+    async fn append(
+        &self,
+        claimed: &mut Claimed,
+        entries: &[NewEntry],
+        context_base: Option<Seq>,
+    ) -> Result<Control, WriteError> {
+        append::append(&self.writer, claimed, entries, context_base).await
+    }
+
+    async fn finish(&self, claimed: &Claimed, finish: &Finish) -> Result<Finished, WriteError> {
+        finish::finish(&self.writer, claimed, finish).await
+    }
+
+    async fn release(&self, claimed: &Claimed) -> Result<(), WriteError> {
+        release::release(&self.writer, claimed).await
+    }
+
+    async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
+        heartbeat::heartbeat(&self.writer, replica).await
+    }
+
+    async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {
+        release::disown(&self.writer, replica, leases).await
+    }
+
+    async fn drain(&self, replica: ReplicaId) -> Result<(), Error> {
+        heartbeat::drain(&self.writer, replica).await
+    }
+
+    async fn leave(&self, replica: ReplicaId) -> Result<(), Error> {
+        reap::remove(&self.writer, vec![replica]).await?;
+        self.liveness.let_go(replica);
+        self.wake.silence(replica);
+        Ok(())
+    }
+
+    async fn reap(&self) -> Result<Reaped, Error> {
+        reap::reap(&self.writer, &self.readers, &self.liveness, &self.clock).await
+    }
+
+    async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error> {
+        abort::abort(&self.writer, run).await
+    }
+
+    async fn reset(&self, session: SessionId) -> Result<Reset, Error> {
+        abort::reset(&self.writer, session).await
+    }
+
+    async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {
+        self.readers.read(move |c| views::find_run(c, run)).await
+    }
+
+    async fn read_log(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        self.readers.read(move |c| history::read_log(c, session, after, limit)).await
+    }
+
+    async fn list_sessions(&self, limit: usize) -> Result<Vec<SessionView>, Error> {
+        self.readers.read(move |c| history::list_sessions(c, limit)).await
+    }
+
+    async fn find_session(&self, session: SessionId) -> Result<Option<SessionView>, Error> {
+        self.readers.read(move |c| history::find_session(c, session)).await
+    }
+
+    async fn list_runs(&self, session: Option<SessionId>, limit: usize) -> Result<Vec<RunView>, Error> {
+        self.readers.read(move |c| views::list_runs(c, session, limit)).await
+    }
+
+    async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error> {
+        self.readers.read(views::list_replicas).await
+    }
+
+    async fn load(&self) -> Result<Load, Error> {
+        let now = (self.clock)();
+        self.readers.read(move |c| views::load(c, now)).await
+    }
+
+    fn cluster_secret(&self) -> &str {
+        &self.cluster_secret
+    }
+
+    fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.wake.subscribe()
+    }
+}

@@ -1,0 +1,103 @@
+//! Claiming: ready sessions get an owner and a new epoch, those that wait longest first.
+
+use regrow_protocol::{Epoch, ReplicaId, SessionId};
+use rusqlite::{OptionalExtension, Row, named_params};
+
+use super::reader::Readers;
+use super::row;
+use super::writer::{Tx, Writer};
+use crate::{Claimed, Error, Guard, InboxMessage};
+
+const ANY_READY: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 1)";
+
+const CLAIMABLE: &str =
+    "SELECT EXISTS (SELECT 1 FROM replicas WHERE replica = :replica AND expires_at > :now AND NOT draining)";
+
+const EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'fence' RETURNING value";
+
+const READY: &str = "SELECT session FROM lanes WHERE state = 1 ORDER BY ready_at LIMIT :most";
+
+/// The run was begun when its message came to the head of the inbox; a claim continues it.
+const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1
+    WHERE session = :session
+    RETURNING key, run, attempt, run_base, context_base, log_head, inbox_done, abort";
+
+const MESSAGE: &str = "SELECT seq, message, accepted_at, aborted, body FROM inbox
+    WHERE session = :session AND seq > :done ORDER BY seq LIMIT 1";
+
+pub(super) async fn claim(
+    writer: &Writer,
+    readers: &Readers,
+    replica: ReplicaId,
+    most: usize,
+) -> Result<Vec<Claimed>, Error> {
+    // A poll that finds nothing must not cost a commit.
+    if most == 0 || !readers.read(|c| c.prepare_cached(ANY_READY)?.query_row([], |r| r.get(0))).await? {
+        return Ok(Vec::new());
+    }
+    writer.write(move |tx| claim_in(tx, replica, most)).await
+}
+
+fn claim_in(tx: &Tx<'_>, replica: ReplicaId, most: usize) -> rusqlite::Result<Vec<Claimed>> {
+    if !is_claimable(tx, replica)? {
+        return Ok(Vec::new());
+    }
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = tx.connection.prepare_cached(READY)?;
+    let ready = statement.query_map(named_params! { ":most": most }, |r| row::session(r, "session"))?;
+    let ready: Vec<SessionId> = ready.collect::<Result<_, _>>()?;
+    ready.into_iter().filter_map(|session| take(tx, session, replica).transpose()).collect()
+}
+
+fn take(tx: &Tx<'_>, session: SessionId, replica: ReplicaId) -> rusqlite::Result<Option<Claimed>> {
+    let epoch = next_epoch(tx)?;
+    let params =
+        named_params! { ":session": session.as_bytes(), ":replica": replica.as_bytes(), ":epoch": epoch.0 };
+    let mut statement = tx.connection.prepare_cached(TAKE)?;
+    let mut rows = statement.query(params)?;
+    let Some(r) = rows.next()? else { return Ok(None) };
+    let Some(mut message) = first_message(tx, session, r.get("inbox_done")?)? else { return Ok(None) };
+    message.aborted |= r.get::<_, bool>("abort")?;
+    let claimed = Claimed {
+        guard: Guard { session, replica, epoch, head: r.get("log_head")? },
+        session_key: row::session_key(r, "key")?,
+        run: row::run(r, "run")?,
+        attempt: row::count(r, "attempt")?,
+        run_base: r.get("run_base")?,
+        context_base: r.get("context_base")?,
+        message,
+    };
+    // An UPDATE … RETURNING is complete only when its last row was read.
+    while rows.next()?.is_some() {}
+    Ok(Some(claimed))
+}
+
+/// The message at the head of the inbox.
+pub(super) fn first_message(
+    tx: &Tx<'_>,
+    session: SessionId,
+    done: i64,
+) -> rusqlite::Result<Option<InboxMessage>> {
+    let params = named_params! { ":session": session.as_bytes(), ":done": done };
+    let read = |r: &Row<'_>| {
+        Ok(InboxMessage {
+            seq: r.get("seq")?,
+            id: row::run(r, "message")?,
+            accepted_at: r.get("accepted_at")?,
+            aborted: r.get("aborted")?,
+            body: r.get("body")?,
+        })
+    };
+    tx.connection.prepare_cached(MESSAGE)?.query_row(params, read).optional()
+}
+
+/// The replica lives and takes new sessions.
+pub(super) fn is_claimable(tx: &Tx<'_>, replica: ReplicaId) -> rusqlite::Result<bool> {
+    let params = named_params! { ":replica": replica.as_bytes(), ":now": tx.now };
+    tx.connection.prepare_cached(CLAIMABLE)?.query_row(params, |r| r.get(0))
+}
+
+/// A fencing token larger than every one before.
+pub(super) fn next_epoch(tx: &Tx<'_>) -> rusqlite::Result<Epoch> {
+    tx.connection.prepare_cached(EPOCH)?.query_row([], |r| r.get(0)).map(Epoch)
+}

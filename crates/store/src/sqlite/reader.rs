@@ -1,0 +1,70 @@
+//! Reading without the writer: a few read-only connections, used from blocking threads.
+//!
+//! A reader sees every transaction that was committed before its read began, by whichever process, and none that was
+//! committed while it reads.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::writer::{at, classify};
+use crate::Error;
+
+/// Connections of a process; more reads at once wait.
+const CONNECTIONS: usize = 4;
+
+/// The pool.
+#[derive(Clone)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    /// Opens the pool with one connection; others follow when they are needed.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let first = connect(path).map_err(|e| at(path, &e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            idle: Arc::new(Mutex::new(vec![first])),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+        })
+    }
+
+    /// Runs `body` on a connection.
+    pub(super) async fn read<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let closed = || Error::Unavailable("the store is closed".to_owned());
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+        let pool = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = idle.map_or_else(|| connect(&pool.path), Ok).map_err(|e| classify(&e))?;
+            let snapshot = connection.unchecked_transaction();
+            let result = snapshot.and_then(|snapshot| body(&snapshot)).map_err(|e| classify(&e));
+            // After a failure the connection is not trusted again.
+            if result.is_ok() {
+                pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+            result
+        });
+        task.await.map_err(|e| Error::Unavailable(format!("a read did not finish: {e}")))?
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -4_096)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}

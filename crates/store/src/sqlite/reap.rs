@@ -1,0 +1,95 @@
+//! Taking over: replicas that died or hang are removed, and their sessions become ready under a new epoch.
+
+use regrow_protocol::{ReplicaId, SessionId};
+use rusqlite::named_params;
+
+use super::Clock;
+use super::claim::next_epoch;
+use super::liveness::Liveness;
+use super::reader::Readers;
+use super::row;
+use super::writer::{Tx, Writer};
+use crate::{Error, Hint, Reaped};
+
+const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :now";
+
+const ORPHANS: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 2
+    AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica))";
+
+const REMOVE: &str = "DELETE FROM replicas WHERE replica = :replica AND expires_at <= :latest";
+
+const OWNERLESS: &str = "SELECT session FROM lanes WHERE state = 2
+    AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica)";
+
+const FREE: &str =
+    "UPDATE lanes SET state = 1, replica = NULL, ready_at = :now, epoch = :epoch, updated_at = :now
+    WHERE session = :session AND state = 2";
+
+pub(super) async fn reap(
+    writer: &Writer,
+    readers: &Readers,
+    liveness: &Liveness,
+    clock: &Clock,
+) -> Result<Reaped, Error> {
+    let crashed = liveness.dead();
+    let now = clock();
+    let (mut gone, orphans) = readers
+        .read(move |c| {
+            let mut statement = c.prepare_cached(EXPIRED)?;
+            let expired =
+                statement.query_map(named_params! { ":now": now }, |r| row::replica(r, "replica"))?;
+            let expired: Vec<ReplicaId> = expired.collect::<Result<_, _>>()?;
+            let orphans: bool = c.prepare_cached(ORPHANS)?.query_row([], |r| r.get(0))?;
+            Ok((expired, orphans))
+        })
+        .await?;
+    // A lease may have been renewed since it was read; the deletion checks again, except for the dead.
+    gone.retain(|replica| !crashed.contains(replica));
+    if gone.is_empty() && crashed.is_empty() && !orphans {
+        return Ok(Reaped::default());
+    }
+    let reaped = expel(writer, crashed.clone(), gone).await?;
+    crashed.into_iter().for_each(|replica| liveness.bury(replica));
+    Ok(reaped)
+}
+
+/// Removes replicas whatever their lease says.
+pub(super) async fn remove(writer: &Writer, replicas: Vec<ReplicaId>) -> Result<Reaped, Error> {
+    expel(writer, replicas, Vec::new()).await
+}
+
+/// Removes `dead` replicas, and `expired` ones that have not renewed their lease meanwhile.
+async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -> Result<Reaped, Error> {
+    writer
+        .write(move |tx| {
+            let mut reaped = Reaped::default();
+            let all =
+                dead.iter().map(|replica| (replica, i64::MAX)).chain(expired.iter().map(|r| (r, tx.now)));
+            for (replica, latest) in all {
+                let params = named_params! { ":replica": replica.as_bytes(), ":latest": latest };
+                if tx.connection.prepare_cached(REMOVE)?.execute(params)? > 0 {
+                    reaped.replicas.push(*replica);
+                }
+            }
+            reaped.lanes = free_ownerless(tx)?;
+            Ok(reaped)
+        })
+        .await
+}
+
+/// The epoch grows before anybody else starts, so the former owner is fenced first.
+fn free_ownerless(tx: &Tx<'_>) -> rusqlite::Result<u64> {
+    let mut statement = tx.connection.prepare_cached(OWNERLESS)?;
+    let sessions = statement.query_map([], |r| row::session(r, "session"))?;
+    let sessions: Vec<SessionId> = sessions.collect::<Result<_, _>>()?;
+    let mut free = tx.connection.prepare_cached(FREE)?;
+    for session in &sessions {
+        let epoch = next_epoch(tx)?;
+        free.execute(named_params! { ":session": session.as_bytes(), ":now": tx.now, ":epoch": epoch.0 })?;
+        tx.hint(Hint::Session(*session));
+    }
+    if !sessions.is_empty() {
+        tx.hint(Hint::Ready);
+    }
+    Ok(sessions.len() as u64)
+}

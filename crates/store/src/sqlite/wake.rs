@@ -1,0 +1,180 @@
+//! Hints to replicas of this and of other processes, over datagram sockets beside the store's file.
+//!
+//! A datagram that does not arrive is not missed: whoever waits for a hint also polls.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use regrow_protocol::{ReplicaId, SessionId};
+use tokio::sync::broadcast;
+use tokio::task::AbortHandle;
+
+use crate::{Error, Hint};
+
+/// Hints that a slow receiver may be behind; beyond that it misses some.
+const BACKLOG: usize = 1_024;
+
+/// Bytes of a hint: its kind and a session.
+const RECORD: usize = 17;
+
+/// Hints of one datagram.
+const RECORDS: usize = 128;
+
+/// How long the list of peers is used before it is read again.
+const PEERS_FOR: Duration = Duration::from_millis(200);
+
+/// The suffix of a replica's socket.
+const SOCKET: &str = "sock";
+
+/// Sends and receives hints.
+pub(super) struct Wake {
+    directory: PathBuf,
+    local: broadcast::Sender<Hint>,
+    sender: Option<UnixDatagram>,
+    peers: Mutex<Peers>,
+    listening: Mutex<HashMap<ReplicaId, AbortHandle>>,
+}
+
+struct Peers {
+    sockets: Vec<PathBuf>,
+    read_at: Option<Instant>,
+}
+
+impl Wake {
+    /// Hints go to all sockets in `directory`.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        let sender =
+            UnixDatagram::unbound().and_then(|socket| socket.set_nonblocking(true).map(|()| socket)).ok();
+        let peers = Mutex::new(Peers { sockets: Vec::new(), read_at: None });
+        let (local, _) = broadcast::channel(BACKLOG);
+        Self { directory, local, sender, peers, listening: Mutex::default() }
+    }
+
+    /// Hints from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Hint> {
+        self.local.subscribe()
+    }
+
+    /// Tells everyone.
+    pub(super) fn send(&self, hints: &[Hint]) {
+        for hint in hints {
+            // Nobody listening is no failure.
+            let _ = self.local.send(*hint);
+        }
+        let Some(sender) = self.sender.as_ref().filter(|_| !hints.is_empty()) else { return };
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers.read_at.is_none_or(|at| at.elapsed() > PEERS_FOR) {
+            peers.sockets = self.foreign_sockets();
+            peers.read_at = Some(Instant::now());
+        }
+        if peers.sockets.is_empty() {
+            return;
+        }
+        for records in hints.chunks(RECORDS) {
+            let datagram = encode(records);
+            for socket in &peers.sockets {
+                let _ = sender.send_to(&datagram, socket);
+            }
+        }
+    }
+
+    /// Receives what other processes send to this replica. Doing it again changes nothing.
+    pub(super) fn listen(self: &Arc<Self>, replica: ReplicaId) -> Result<(), Error> {
+        if self.listening.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&replica) {
+            return Ok(());
+        }
+        let path = self.socket_of(replica);
+        let fail =
+            |e: std::io::Error| Error::Unavailable(format!("cannot listen on {}: {e}", path.display()));
+        let socket = tokio::net::UnixDatagram::bind(&path).map_err(fail)?;
+        let local = self.local.clone();
+        let task = tokio::spawn(async move {
+            let mut datagram = [0; RECORD * RECORDS];
+            while let Ok(len) = socket.recv(&mut datagram).await {
+                decode(&datagram[..len]).for_each(|hint| {
+                    let _ = local.send(hint);
+                });
+            }
+        });
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).insert(replica, task.abort_handle());
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).read_at = None;
+        Ok(())
+    }
+
+    /// Stops receiving.
+    pub(super) fn silence(&self, replica: ReplicaId) {
+        let task = self.listening.lock().unwrap_or_else(PoisonError::into_inner).remove(&replica);
+        if let Some(task) = task {
+            task.abort();
+            let _ = std::fs::remove_file(self.socket_of(replica));
+        }
+    }
+
+    fn socket_of(&self, replica: ReplicaId) -> PathBuf {
+        self.directory.join(format!("{replica}.{SOCKET}"))
+    }
+
+    fn foreign_sockets(&self) -> Vec<PathBuf> {
+        let own = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let own: Vec<PathBuf> = own.keys().map(|replica| self.socket_of(*replica)).collect();
+        let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        paths.filter(|path| path.extension().is_some_and(|e| e == SOCKET) && !own.contains(path)).collect()
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        let replicas: Vec<ReplicaId> = {
+            let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+            listening.keys().copied().collect()
+        };
+        replicas.into_iter().for_each(|replica| self.silence(replica));
+    }
+}
+
+fn encode(hints: &[Hint]) -> Vec<u8> {
+    let mut datagram = Vec::with_capacity(hints.len() * RECORD);
+    for hint in hints {
+        let (kind, session) = match hint {
+            Hint::Ready => (1, [0; 16]),
+            Hint::Session(session) => (2, *session.as_bytes()),
+            Hint::Abort(session) => (3, *session.as_bytes()),
+        };
+        datagram.push(kind);
+        datagram.extend_from_slice(&session);
+    }
+    datagram
+}
+
+/// Hints of kinds that this release does not know are passed over.
+fn decode(datagram: &[u8]) -> impl Iterator<Item = Hint> {
+    datagram.chunks_exact(RECORD).filter_map(|record| {
+        let session = SessionId::from_bytes(record[1..].try_into().ok()?);
+        match record[0] {
+            1 => Some(Hint::Ready),
+            2 => Some(Hint::Session(session)),
+            3 => Some(Hint::Abort(session)),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_survive_the_wire_and_unknown_kinds_are_passed_over() {
+        let session = SessionId::from_bytes([7; 16]);
+        let hints = [Hint::Ready, Hint::Session(session), Hint::Abort(session)];
+        let mut datagram = encode(&hints);
+        assert_eq!(decode(&datagram).collect::<Vec<_>>(), hints);
+        datagram[0] = 99;
+        datagram.push(1);
+        assert_eq!(decode(&datagram).collect::<Vec<_>>(), hints[1..]);
+    }
+}

@@ -1,0 +1,234 @@
+//! The writer thread: the only place of a process that writes to the file.
+//!
+//! It takes whatever intents have gathered while the previous commit was in flight, runs them in one transaction, and
+//! answers all of them after the commit. If one of a group fails, the group is rolled back and its intents run one by
+//! one, so that none suffers for another.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Clock;
+use super::wake::Wake;
+use crate::{Error, Hint};
+
+/// Intents that may wait for the thread; more make their callers wait.
+const QUEUE: usize = 1_024;
+
+/// The most intents of one transaction: bounds the latency of the first and the size of the log file.
+const GROUP: usize = 256;
+
+/// Pages of the write-ahead log before it is copied back into the file.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// How often a transaction asks for the file before it gives up while another process writes.
+const BUSY_TRIES: i32 = 4_000;
+
+/// An open transaction.
+pub(super) struct Tx<'a> {
+    pub(super) connection: &'a Connection,
+    /// The store's time.
+    pub(super) now: i64,
+    hints: &'a RefCell<Vec<Hint>>,
+}
+
+impl Tx<'_> {
+    /// Sends a hint once the transaction is committed.
+    pub(super) fn hint(&self, hint: Hint) {
+        let mut hints = self.hints.borrow_mut();
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+}
+
+/// An intent on its way to the thread.
+trait Op: Send {
+    fn run(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<(), Error>);
+    fn is_late(&self) -> bool;
+}
+
+struct Call<F, T> {
+    body: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
+    deadline: Instant,
+}
+
+impl<F, T> Op for Call<F, T>
+where
+    F: FnMut(&Tx<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> rusqlite::Result<()> {
+        self.result = Some((self.body)(tx)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        let answer = match (outcome, self.result) {
+            (Ok(()), Some(result)) => Ok(result),
+            (Ok(()), None) => Err(Error::Unavailable("the intent did not run".to_owned())),
+            (Err(error), _) => Err(error),
+        };
+        // The caller may have gone; what was committed stays committed.
+        let _ = self.reply.send(answer);
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() > self.deadline
+    }
+}
+
+/// The way to the writer thread. Dropping it ends the thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    ops: mpsc::Sender<Box<dyn Op>>,
+    patience: Duration,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(
+        connection: Connection,
+        clock: Clock,
+        wake: Arc<Wake>,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let (ops, queue) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || Thread { connection, clock, wake }.run(queue))
+            .map_err(|e| Error::Unavailable(format!("cannot start the writer thread: {e}")))?;
+        Ok(Self { ops, patience })
+    }
+
+    /// Runs `body` in a transaction and returns its result after the commit. It may run more than once, each time on a
+    /// clean transaction, and must not have effects of its own.
+    pub(super) async fn write<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let call = Call { body, result: None, reply, deadline: Instant::now() + self.patience };
+        let stopped = || Error::Unavailable("the writer thread has stopped".to_owned());
+        match tokio::time::timeout(self.patience, self.ops.send(Box::new(call))).await {
+            Ok(sent) => sent.map_err(|_| stopped())?,
+            Err(_) => return Err(Error::Unavailable("the store is too busy".to_owned())),
+        }
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    clock: Clock,
+    wake: Arc<Wake>,
+}
+
+impl Thread {
+    fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Op>>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
+            }
+            self.commit(group);
+        }
+        tracing::debug!("the store's writer thread ends");
+    }
+
+    fn commit(&mut self, group: Vec<Box<dyn Op>>) {
+        let (late, mut group): (Vec<_>, Vec<_>) = group.into_iter().partition(|op| op.is_late());
+        for op in late {
+            op.answer(Err(Error::Unavailable("the store is too busy".to_owned())));
+        }
+        if group.is_empty() {
+            return;
+        }
+        match self.transaction(&mut group) {
+            Ok(hints) => {
+                group.into_iter().for_each(|op| op.answer(Ok(())));
+                self.wake.send(&hints);
+            }
+            Err(error) if group.len() == 1 || is_about_the_file(&error) => {
+                let error = classify(&error);
+                tracing::warn!(%error, "the store cannot commit");
+                group.into_iter().for_each(|op| op.answer(Err(error.clone())));
+            }
+            Err(_) => group.into_iter().for_each(|op| self.commit(vec![op])),
+        }
+    }
+
+    fn transaction(&mut self, group: &mut [Box<dyn Op>]) -> rusqlite::Result<Vec<Hint>> {
+        let hints = RefCell::new(Vec::new());
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = Tx { connection: &transaction, now: (self.clock)(), hints: &hints };
+        for op in group {
+            op.run(&tx)?;
+        }
+        transaction.commit()?;
+        Ok(hints.into_inner())
+    }
+}
+
+/// Opens a connection that may write.
+pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
+    let mut connection = Connection::open(path).map_err(|e| at(path, &e))?;
+    configure(&mut connection).map_err(|e| at(path, &e))?;
+    Ok(connection)
+}
+
+fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait_for_file))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Another process is writing: its transaction lasts about as long as one `fsync`.
+fn wait_for_file(tries: i32) -> bool {
+    let longest = 200 + 100 * u64::from(tries.clamp(0, 10).unsigned_abs());
+    std::thread::park_timeout(Duration::from_micros(100 + fastrand::u64(0..longest)));
+    tries < BUSY_TRIES
+}
+
+/// The failure is about the file and will meet every intent of a group alike.
+fn is_about_the_file(error: &rusqlite::Error) -> bool {
+    !matches!(error.sqlite_error_code(), None | Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig))
+}
+
+/// An error of SQLite as a decision for the caller.
+pub(super) fn classify(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::Unusable("the file is not a database of Regrow".to_owned()),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            Error::Unusable(format!("the database is damaged ({error}); restore it from a backup"))
+        }
+        Some(ErrorCode::DiskFull) => Error::Unavailable("the disk is full".to_owned()),
+        Some(ErrorCode::ReadOnly) => Error::Unavailable("the database is read-only".to_owned()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::Unavailable("another process holds the database".to_owned())
+        }
+        _ => Error::Unavailable(error.to_string()),
+    }
+}
+
+/// The same, with the path for messages at start.
+pub(super) fn at(path: &Path, error: &rusqlite::Error) -> Error {
+    match classify(error) {
+        Error::Unavailable(why) => Error::Unavailable(format!("{}: {why}", path.display())),
+        Error::Unusable(why) => Error::Unusable(format!("{}: {why}", path.display())),
+    }
+}

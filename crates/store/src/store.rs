@@ -1,0 +1,93 @@
+//! The storage boundary.
+
+use async_trait::async_trait;
+use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use tokio::sync::broadcast;
+
+use crate::{
+    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
+    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, WriteError,
+};
+
+/// All state that outlives a replica.
+///
+/// Every method that changes something is one transaction: when it has returned `Ok`, the change is durable; when it
+/// has returned [`Error::Unavailable`] or was dropped, the change may or may not have happened, and repeating the call
+/// is safe.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes a replica known and alive. Its death is noticed from now on.
+    async fn join(&self, replica: &Replica) -> Result<(), Error>;
+
+    /// Accepts a message once, or says why not. After `New`, the message will be answered exactly once.
+    async fn accept(&self, message: Accept) -> Result<Accepted, Error>;
+
+    /// Takes the leases of up to `most` ready sessions, those that wait longest first. A replica that is gone or
+    /// draining gets none.
+    async fn claim(&self, replica: ReplicaId, most: usize) -> Result<Vec<Claimed>, Error>;
+
+    /// Appends entries to the log and advances `claimed` past them. `context_base` moves the start of the context in
+    /// the same transaction. Once it has returned, these steps are never executed again.
+    async fn append(
+        &self,
+        claimed: &mut Claimed,
+        entries: &[NewEntry],
+        context_base: Option<Seq>,
+    ) -> Result<Control, WriteError>;
+
+    /// Ends the run: last entries, record of the run, inbox advanced, lease kept or given up, all or nothing.
+    async fn finish(&self, claimed: &Claimed, finish: &Finish) -> Result<Finished, WriteError>;
+
+    /// Gives a lease up without having finished, so that another replica continues the run at once. This does not
+    /// count as a failed attempt.
+    async fn release(&self, claimed: &Claimed) -> Result<(), WriteError>;
+
+    /// Renews the replica's lease of life and returns what the store says it owns.
+    async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error>;
+
+    /// Gives up these sessions of a replica: leases whose grant never reached it. Returns how many it held.
+    async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error>;
+
+    /// From now on the replica gets no new sessions.
+    async fn drain(&self, replica: ReplicaId) -> Result<(), Error>;
+
+    /// Removes a replica; what it still owns becomes ready at once.
+    async fn leave(&self, replica: ReplicaId) -> Result<(), Error>;
+
+    /// Looks for replicas that have died and for leases whose owner does not exist; makes their sessions ready under a
+    /// new epoch. Cheap when there is nothing to do.
+    async fn reap(&self) -> Result<Reaped, Error>;
+
+    /// Asks that a run be aborted. Returns where it stood, or nothing if it is unknown; an ended run stays as it is.
+    async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error>;
+
+    /// Starts a session's conversation afresh. Nothing is deleted.
+    async fn reset(&self, session: SessionId) -> Result<Reset, Error>;
+
+    /// Where a run stands.
+    async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error>;
+
+    /// Entries of a log after `after`, in order, at most `limit`.
+    async fn read_log(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<LogEntry>, Error>;
+
+    /// Sessions, most recently changed first.
+    async fn list_sessions(&self, limit: usize) -> Result<Vec<SessionView>, Error>;
+
+    /// One session.
+    async fn find_session(&self, session: SessionId) -> Result<Option<SessionView>, Error>;
+
+    /// Runs, newest first.
+    async fn list_runs(&self, session: Option<SessionId>, limit: usize) -> Result<Vec<RunView>, Error>;
+
+    /// Replicas that the store believes alive.
+    async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error>;
+
+    /// How much there is to do.
+    async fn load(&self) -> Result<Load, Error>;
+
+    /// A secret that the replicas of this store share and nobody else knows, made when the store was.
+    fn cluster_secret(&self) -> &str;
+
+    /// Hints from this and other replicas, from now on. A receiver that lags misses some; hints may be lost anyway.
+    fn hints(&self) -> broadcast::Receiver<Hint>;
+}

@@ -1,0 +1,21 @@
+//! What a back-end brings to be tested.
+
+use std::sync::Arc;
+
+use regrow_protocol::ReplicaId;
+use regrow_store::Store;
+
+/// One store and the processes that share it.
+pub(crate) trait Harness: Send + Sync + Sized + 'static {
+    /// An empty store that vanishes with the harness.
+    fn open() -> impl Future<Output = Self> + Send;
+
+    /// The store as a process of its own sees it.
+    fn replica_handle(&self) -> Arc<dyn Store>;
+
+    /// Lets the lease of `replica` run out, while all other living replicas keep theirs.
+    fn lapse(&self, replica: ReplicaId) -> impl Future<Output = ()> + Send;
+
+    /// The process of this handle, the last one to it, dies without a word.
+    fn crash(&self, handle: Arc<dyn Store>) -> impl Future<Output = ()> + Send;
+}

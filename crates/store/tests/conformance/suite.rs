@@ -1,0 +1,136 @@
+//! What a store is. Every back-end passes all of this; what a case asserts is what the rest of Regrow may rely on.
+//!
+//! A back-end brings a [`Harness`] and writes `conformance!(name, ItsHarness)`. The cases state one truth each; the
+//! property tests look for interleavings that no case thought of; the mutants prove that those tests can fail.
+
+pub(crate) mod abort;
+pub(crate) mod accept;
+pub(crate) mod append;
+pub(crate) mod broken;
+pub(crate) mod claim;
+pub(crate) mod crowd;
+pub(crate) mod finish;
+pub(crate) mod harness;
+pub(crate) mod history;
+pub(crate) mod interleaving;
+pub(crate) mod lifecycle;
+pub(crate) mod model;
+pub(crate) mod mutants;
+pub(crate) mod quiesce;
+pub(crate) mod release;
+pub(crate) mod scene;
+pub(crate) mod script;
+pub(crate) mod takeover;
+pub(crate) mod views;
+
+/// Makes a test of every case for one back-end.
+macro_rules! conformance {
+    ($back_end:ident, $harness:ty) => {
+        mod $back_end {
+            $crate::conformance::conformance! { @cases $harness;
+                abort {
+                    a_running_run_learns_of_its_abort_by_every_way
+                    a_queued_run_learns_of_its_abort_when_it_begins
+                    an_abort_survives_a_takeover
+                    an_ended_run_stays_as_it_is
+                    an_unknown_run_is_nothing
+                    resetting_an_idle_session_moves_its_context
+                    resetting_a_busy_session_changes_nothing
+                    resetting_a_missing_session_makes_none
+                }
+                accept {
+                    the_same_key_is_accepted_once
+                    fifty_at_once_with_the_same_key_are_accepted_once
+                    the_same_key_in_another_session_is_another_message
+                    without_a_key_nothing_is_a_duplicate
+                    a_key_outlives_its_run
+                    the_same_message_is_accepted_once_even_without_a_key
+                    an_idle_session_is_claimed_at_once
+                    a_busy_session_is_not_claimed_at_once
+                    a_replica_that_takes_nothing_does_not_claim_at_once
+                    a_full_inbox_refuses_and_writes_nothing
+                    order_of_acceptance_is_order_of_runs
+                    many_at_once_get_positions_without_a_gap
+                }
+                append {
+                    entries_stand_as_they_were_written
+                    a_repeated_append_is_written_once
+                    something_else_on_a_stale_head_is_fenced
+                    progress_resets_the_attempts
+                    the_context_moves_with_the_entries
+                }
+                claim {
+                    the_oldest_come_first_and_at_most_so_many
+                    a_replica_that_takes_nothing_gets_none
+                    nothing_ready_is_nothing_claimed
+                    two_claimers_never_share_a_session
+                    a_claim_says_where_the_run_stands
+                }
+                finish {
+                    an_ended_run_is_recorded
+                    every_status_reads_back
+                    the_lease_is_kept_given_up_or_dropped
+                    a_repeated_finish_has_the_same_answer
+                    a_repeated_finish_never_hands_out_a_lease_of_another_claim
+                    a_kept_lease_is_a_new_lease
+                }
+                lifecycle {
+                    joining_can_be_repeated
+                    a_heartbeat_lists_what_the_replica_owns
+                    a_heartbeat_of_a_replica_that_is_gone_says_so
+                    a_heartbeat_renews_the_lease
+                    a_draining_replica_keeps_what_it_has
+                    what_a_leaving_replica_owned_is_ready
+                }
+                release {
+                    releasing_hands_the_run_over_and_fences
+                    releasing_is_not_an_attempt
+                    a_lease_whose_grant_was_lost_is_found_and_disowned
+                    disowning_needs_the_owner_and_the_epoch
+                }
+                takeover {
+                    an_expired_owner_is_taken_over
+                    a_crashed_owner_is_taken_over_at_once
+                    nothing_dead_is_nothing_reaped
+                    two_reapers_reap_once
+                    a_zombie_writes_nothing
+                    a_zombie_under_a_new_id_gets_a_new_lease
+                    attempts_grow_with_each_claim_without_progress
+                    runs_keep_their_id_and_epochs_grow
+                }
+                views {
+                    a_run_is_found_in_each_state
+                    a_run_never_vanishes_while_it_ends
+                    runs_are_listed_newest_first
+                    sessions_are_listed_latest_first
+                    replicas_are_listed_with_their_work
+                    a_log_is_read_in_pieces_without_a_gap
+                    load_counts_what_waits_and_runs
+                    one_store_has_one_secret
+                }
+                crowd {
+                    replicas_that_are_killed_break_nothing
+                }
+                mutants {
+                    each_mutant_is_found_by_the_interleavings
+                    each_mutant_is_found_by_the_crowd
+                }
+            }
+
+            /// Blocking: proptest drives its own runtime.
+            #[test]
+            fn interleavings_follow_the_model() {
+                $crate::conformance::interleaving::follow_the_model::<$harness>();
+            }
+        }
+    };
+    (@cases $harness:ty; $($file:ident { $($case:ident)* })*) => {
+        $(mod $file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::conformance::$file::$case::<$harness>().await;
+            })*
+        })*
+    };
+}
+pub(crate) use conformance;

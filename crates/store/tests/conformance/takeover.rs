@@ -1,0 +1,130 @@
+//! Taking over: whoever is gone loses its sessions, and nothing that it still tries has an effect.
+
+use regrow_store::{Beat, Reaped};
+
+use super::harness::Harness;
+use super::scene::{Scene, assert_fenced, claim, end, grant, step};
+
+pub(crate) async fn an_expired_owner_is_taken_over<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let (_other, lapsed) = scene.elsewhere().await;
+    let replica = scene.replica().await;
+    let claimed = scene.begin("a", lapsed).await;
+    scene.begin("b", replica).await;
+    scene.harness.lapse(lapsed).await;
+    assert_eq!(scene.store.reap().await.unwrap(), Reaped { replicas: vec![lapsed], lanes: 1 });
+    assert_eq!(claim(&*scene.store, replica).await.run, claimed.run);
+}
+
+pub(crate) async fn a_crashed_owner_is_taken_over_at_once<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let (other, crashed) = scene.elsewhere().await;
+    let claimed = scene.begin("a", crashed).await;
+    scene.harness.crash(other).await;
+    assert_eq!(scene.store.reap().await.unwrap(), Reaped { replicas: vec![crashed], lanes: 1 });
+    assert_eq!(claim(&*scene.store, replica).await.run, claimed.run);
+    assert_eq!(scene.store.reap().await.unwrap(), Reaped::default());
+}
+
+pub(crate) async fn nothing_dead_is_nothing_reaped<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let (other, _) = scene.elsewhere().await;
+    scene.begin("a", replica).await;
+    let before = scene.picture("a").await;
+    for store in [&scene.store, &other] {
+        assert_eq!(store.reap().await.unwrap(), Reaped::default());
+    }
+    assert_eq!(scene.picture("a").await, before);
+}
+
+pub(crate) async fn two_reapers_reap_once<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let (first, _) = scene.elsewhere().await;
+    let (second, _) = scene.elsewhere().await;
+    let lapsed = scene.replica().await;
+    let claimed = scene.begin("a", lapsed).await;
+    scene.harness.lapse(lapsed).await;
+    let (one, two) = tokio::join!(first.reap(), second.reap());
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.lanes + two.lanes, one.replicas.len() + two.replicas.len()), (1, 1));
+    let heir = scene.replica().await;
+    let next = claim(&*scene.store, heir).await;
+    assert_eq!((next.run, next.attempt), (claimed.run, 2));
+}
+
+/// How far the world has gone on when the zombie wakes up.
+const MOMENTS: [&str; 4] = ["reaped", "claimed", "appended", "finished"];
+
+pub(crate) async fn a_zombie_writes_nothing<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let heir = scene.replica().await;
+    for (stage, name) in MOMENTS.into_iter().enumerate() {
+        let (other, replica) = scene.elsewhere().await;
+        let mut zombie = scene.begin(name, replica).await;
+        scene.outlive(replica).await;
+        if stage > 0 {
+            let mut next = claim(&*scene.store, heir).await;
+            if stage > 1 {
+                scene.store.append(&mut next, &[step("one")], None).await.unwrap();
+            }
+            if stage > 2 {
+                scene.store.finish(&next, &end(false)).await.unwrap();
+            }
+        }
+        let (before, was) = (scene.picture(name).await, grant(&zombie));
+        assert_fenced(&other.append(&mut zombie, &[step("one")], None).await);
+        assert_fenced(&other.append(&mut zombie, &[], Some(9)).await);
+        assert_fenced(&other.finish(&zombie, &end(true)).await);
+        assert_fenced(&other.release(&zombie).await);
+        assert_eq!(other.disown(replica, &[(zombie.session(), zombie.epoch())]).await.unwrap(), 0);
+        assert_eq!(other.heartbeat(replica).await.unwrap(), Beat::Gone);
+        assert!(other.claim(replica, 10).await.unwrap().is_empty());
+        assert_eq!((scene.picture(name).await, grant(&zombie)), (before, was), "{name}");
+        if stage == 0 {
+            claim(&*scene.store, heir).await;
+        }
+    }
+}
+
+pub(crate) async fn a_zombie_under_a_new_id_gets_a_new_lease<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let (other, first) = scene.elsewhere().await;
+    let mut zombie = scene.begin("a", first).await;
+    scene.outlive(first).await;
+    let second = super::scene::joined(&*other).await;
+    let mut claimed = claim(&*other, second).await;
+    assert_eq!((claimed.run, claimed.head()), (zombie.run, zombie.head()));
+    assert!(claimed.epoch() > zombie.epoch());
+    assert_fenced(&other.append(&mut zombie, &[step("one")], None).await);
+    other.append(&mut claimed, &[step("one")], None).await.unwrap();
+    assert_fenced(&other.finish(&zombie, &end(false)).await);
+    other.finish(&claimed, &end(false)).await.unwrap();
+}
+
+pub(crate) async fn attempts_grow_with_each_claim_without_progress<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    scene.queue("a").await;
+    for attempt in 1..=4 {
+        let replica = scene.replica().await;
+        assert_eq!(claim(&*scene.store, replica).await.attempt, attempt);
+        scene.outlive(replica).await;
+    }
+}
+
+pub(crate) async fn runs_keep_their_id_and_epochs_grow<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let run = scene.queue("a").await;
+    let mut last = None;
+    for _ in 0..3 {
+        let (other, replica) = scene.elsewhere().await;
+        let mut claimed = claim(&*other, replica).await;
+        assert_eq!(claimed.run, run);
+        assert!(last < Some(claimed.epoch()));
+        last = Some(claimed.epoch());
+        other.append(&mut claimed, &[step("one")], None).await.unwrap();
+        scene.harness.crash(other).await;
+        scene.store.reap().await.unwrap();
+    }
+}

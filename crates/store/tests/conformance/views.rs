@@ -1,0 +1,158 @@
+//! Reading: what callers and people see of sessions, runs, replicas and load.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrow_store::{Load, RunState};
+
+use super::harness::Harness;
+use super::scene::{Scene, claim, end, id, key, replica, step};
+
+pub(crate) async fn a_run_is_found_in_each_state<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let reader = scene.harness.replica_handle();
+    let [first, second] = [scene.queue("a").await, scene.queue("a").await];
+    for (ahead, run) in (0..).zip([first, second]) {
+        let view = reader.find_run(run).await.unwrap().unwrap();
+        assert_eq!((view.run, view.session, &view.session_key), (run, id("a"), &key("a")));
+        assert_eq!(view.state, RunState::Queued { ahead });
+    }
+    let claimed = claim(&*scene.store, replica).await;
+    let running = RunState::Running { replica, address: "127.0.0.1:1".to_owned(), epoch: claimed.epoch() };
+    assert_eq!(reader.find_run(first).await.unwrap().unwrap().state, running);
+    assert_eq!(reader.find_run(second).await.unwrap().unwrap().state, RunState::Queued { ahead: 1 });
+    scene.store.finish(&claimed, &end(false)).await.unwrap();
+    assert!(matches!(reader.find_run(first).await.unwrap().unwrap().state, RunState::Ended(_)));
+    assert_eq!(reader.find_run(second).await.unwrap().unwrap().state, RunState::Queued { ahead: 0 });
+}
+
+pub(crate) async fn a_run_never_vanishes_while_it_ends<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let reader = scene.harness.replica_handle();
+    for _ in 0..60 {
+        let claimed = scene.begin("a", replica).await;
+        let (reader, run) = (Arc::clone(&reader), claimed.run);
+        let (started, begin) = tokio::sync::oneshot::channel();
+        let watch = tokio::spawn(async move {
+            let mut started = Some(started);
+            loop {
+                let view = reader.find_run(run).await.unwrap().expect("an accepted run is never unknown");
+                let listed = reader.list_runs(Some(id("a")), usize::MAX).await.unwrap();
+                assert_eq!(listed.iter().filter(|view| view.run == run).count(), 1, "listed once");
+                if matches!(view.state, RunState::Ended(_)) {
+                    return;
+                }
+                if let Some(started) = started.take() {
+                    started.send(()).unwrap();
+                }
+            }
+        });
+        begin.await.unwrap();
+        scene.store.finish(&claimed, &end(false)).await.unwrap();
+        watch.await.unwrap();
+    }
+}
+
+pub(crate) async fn runs_are_listed_newest_first<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let ended = scene.begin("a", replica).await;
+    let other = scene.begin("b", replica).await.run;
+    let queued = [scene.queue("a").await, scene.queue("a").await];
+    scene.store.finish(&ended, &end(true)).await.unwrap();
+    for (session, limit, want) in [
+        (Some(id("a")), 10, vec![queued[1], queued[0], ended.run]),
+        (Some(id("a")), 2, vec![queued[1], queued[0]]),
+        (None, 10, vec![queued[1], queued[0], other, ended.run]),
+        (Some(id("missing")), 10, vec![]),
+        (None, 0, vec![]),
+    ] {
+        let runs = scene.store.list_runs(session, limit).await.unwrap();
+        assert_eq!(runs.iter().map(|view| view.run).collect::<Vec<_>>(), want);
+        for view in runs {
+            assert_eq!(scene.store.find_run(view.run).await.unwrap(), Some(view));
+        }
+    }
+}
+
+pub(crate) async fn sessions_are_listed_latest_first<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    for name in ["a", "b", "c", "a"] {
+        scene.queue(name).await;
+    }
+    for (limit, want) in [(10, vec!["a", "c", "b"]), (2, vec!["a", "c"]), (0, vec![])] {
+        let sessions = scene.store.list_sessions(limit).await.unwrap();
+        let keys: Vec<_> = sessions.iter().map(|session| session.key.rest()).collect();
+        assert_eq!(keys, want);
+        for view in &sessions {
+            assert_eq!(scene.store.find_session(view.id).await.unwrap().as_ref(), Some(view));
+        }
+    }
+    let a = scene.store.find_session(id("a")).await.unwrap().unwrap();
+    assert_eq!((a.id, &a.key, a.messages, a.waiting), (id("a"), &key("a"), 2, 2));
+    assert_eq!((a.log_head, a.context_base), (0, 0));
+    assert_eq!(scene.store.find_session(id("missing")).await.unwrap(), None);
+}
+
+pub(crate) async fn replicas_are_listed_with_their_work<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let first = replica();
+    scene.store.join(&first).await.unwrap();
+    let second = scene.replica().await;
+    scene.begin("a", first.id).await;
+    scene.store.drain(second).await.unwrap();
+    let replicas = scene.harness.replica_handle().list_replicas().await.unwrap();
+    let seen: Vec<_> =
+        replicas.iter().map(|view| (view.id, view.slots, view.running, view.draining)).collect();
+    assert_eq!(seen, [(first.id, 8, 1, false), (second, 8, 0, true)]);
+    assert_eq!((&replicas[0].address, &replicas[0].version), (&first.address, &first.version));
+}
+
+pub(crate) async fn a_log_is_read_in_pieces_without_a_gap<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let mut claimed = scene.begin("a", replica).await;
+    for batch in 1..=4 {
+        let steps = vec![step("text"); batch];
+        scene.store.append(&mut claimed, &steps, None).await.unwrap();
+    }
+    let reader = scene.harness.replica_handle();
+    let mut seqs = Vec::new();
+    loop {
+        let piece = reader.read_log(id("a"), seqs.last().copied().unwrap_or(0), 3).await.unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        seqs.extend(piece.iter().map(|entry| entry.seq));
+    }
+    assert_eq!(seqs, (1..=10).collect::<Vec<_>>());
+    assert!(reader.read_log(id("a"), 0, 0).await.unwrap().is_empty());
+    assert!(reader.read_log(id("missing"), 0, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn load_counts_what_waits_and_runs<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    assert_eq!(scene.store.load().await.unwrap(), Load::default());
+    let replica = scene.replica().await;
+    scene.begin("running", replica).await;
+    scene.queue("running").await;
+    scene.queue("ready").await;
+    scene.queue("waiting").await;
+    scene.harness.lapse(replica).await;
+    let load = scene.store.load().await.unwrap();
+    assert_eq!((load.ready, load.running), (2, 1));
+    assert!(load.oldest_ready > Duration::ZERO);
+    let claimer = scene.replica().await;
+    scene.store.claim(claimer, 10).await.unwrap();
+    let load = scene.store.load().await.unwrap();
+    assert_eq!(load, Load { ready: 0, running: 3, oldest_ready: Duration::ZERO });
+}
+
+pub(crate) async fn one_store_has_one_secret<H: Harness>() {
+    let [scene, other] = [Scene::<H>::open().await, Scene::<H>::open().await];
+    assert_eq!(scene.store.cluster_secret(), scene.harness.replica_handle().cluster_secret());
+    assert_ne!(scene.store.cluster_secret(), other.store.cluster_secret());
+    assert!(scene.store.cluster_secret().len() >= 32);
+}

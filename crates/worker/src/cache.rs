@@ -1,0 +1,145 @@
+//! Transcripts that this replica wrote last: a session that comes back to the same replica is not read again.
+//!
+//! A cached transcript is used only if its head is the head that the claim returned, so a stale one does no harm.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use regrow_agent::{Entry, Recorded};
+use regrow_protocol::{Message, Part, Seq, SessionId};
+
+/// Bytes of transcripts that are kept; the least recently used go first.
+const CAPACITY: usize = 64 << 20;
+
+/// What an entry costs beside its text.
+const OVERHEAD: usize = 160;
+
+/// The cache.
+#[derive(Debug, Default)]
+pub(crate) struct Transcripts {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sessions: HashMap<SessionId, Cached>,
+    /// Sessions by last use.
+    order: BTreeMap<u64, SessionId>,
+    clock: u64,
+    weight: usize,
+}
+
+#[derive(Debug)]
+struct Cached {
+    base: Seq,
+    head: Seq,
+    entries: Vec<Recorded>,
+    weight: usize,
+    used: u64,
+}
+
+impl Transcripts {
+    /// Takes the entries after `base` up to `head` out, if exactly those are here.
+    pub(crate) fn take(&self, session: SessionId, base: Seq, head: Seq) -> Option<Vec<Recorded>> {
+        let cached = self.inner.lock().unwrap_or_else(PoisonError::into_inner).remove(session)?;
+        (cached.base == base && cached.head == head).then_some(cached.entries)
+    }
+
+    /// Puts the entries after `base` up to `head` in.
+    pub(crate) fn put(&self, session: SessionId, base: Seq, head: Seq, entries: Vec<Recorded>) {
+        let weight = entries.iter().map(|recorded| weigh(&recorded.entry)).sum();
+        if weight > CAPACITY / 4 {
+            return;
+        }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.remove(session);
+        inner.clock += 1;
+        let used = inner.clock;
+        inner.order.insert(used, session);
+        inner.weight += weight;
+        inner.sessions.insert(session, Cached { base, head, entries, weight, used });
+        while inner.weight > CAPACITY
+            && let Some((_, oldest)) = inner.order.pop_first()
+        {
+            inner.remove(oldest);
+        }
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, session: SessionId) -> Option<Cached> {
+        let cached = self.sessions.remove(&session)?;
+        self.order.remove(&cached.used);
+        self.weight -= cached.weight;
+        Some(cached)
+    }
+}
+
+fn weigh(entry: &Entry) -> usize {
+    let text: usize = match entry {
+        Entry::User { messages, .. } => messages.iter().map(weigh_message).sum(),
+        Entry::Assistant { message, .. } | Entry::ToolResult { message, .. } => weigh_message(message),
+        Entry::Final(last) => last.message.as_ref().map_or(0, weigh_message),
+        Entry::Compaction { summary, .. } => summary.len(),
+        Entry::ToolStarted { .. } | Entry::Reset => 0,
+    };
+    text + OVERHEAD
+}
+
+fn weigh_message(message: &Message) -> usize {
+    match message {
+        Message::System { text } => text.len(),
+        Message::User { parts } => parts
+            .iter()
+            .map(|part| match part {
+                Part::Text { text } => text.len(),
+                Part::Image { data, .. } => data.len(),
+            })
+            .sum(),
+        Message::Assistant { text, tool_calls, raw } => {
+            let calls: usize = tool_calls.iter().map(|call| call.arguments.len() + OVERHEAD).sum();
+            let raw = raw.as_ref().map_or(0, |_| text.len() + OVERHEAD);
+            text.len() + calls + raw
+        }
+        Message::Tool { content, .. } => content.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use regrow_protocol::SessionKey;
+
+    use super::*;
+
+    fn session(n: usize) -> SessionId {
+        SessionId::of(&format!("agent:main:{n}").parse::<SessionKey>().unwrap())
+    }
+
+    fn entries(bytes: usize) -> Vec<Recorded> {
+        let entry = Entry::User { inbox_seq: 1, messages: vec![Message::user("x".repeat(bytes))] };
+        vec![Recorded { seq: 1, entry: Arc::new(entry) }]
+    }
+
+    #[test]
+    fn gives_back_only_what_was_asked_for() {
+        let cache = Transcripts::default();
+        cache.put(session(1), 0, 1, entries(10));
+        assert!(cache.take(session(1), 0, 2).is_none(), "another head");
+        cache.put(session(1), 0, 1, entries(10));
+        assert_eq!(cache.take(session(1), 0, 1), Some(entries(10)));
+        assert!(cache.take(session(1), 0, 1).is_none(), "taken");
+    }
+
+    #[test]
+    fn is_bounded_and_forgets_the_least_recently_used() {
+        let cache = Transcripts::default();
+        for n in 0..100 {
+            cache.put(session(n), 0, 1, entries(1 << 20));
+        }
+        assert!(cache.inner.lock().unwrap().weight <= CAPACITY);
+        assert!(cache.take(session(0), 0, 1).is_none());
+        assert!(cache.take(session(99), 0, 1).is_some());
+    }
+}

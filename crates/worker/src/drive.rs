@@ -1,0 +1,123 @@
+//! Driving a claimed session: its runs one after another, until the lease is given up.
+//!
+//! A run that panics ends as failed and takes nothing else with it. A run whose lease is gone is dropped without a
+//! word: somebody else continues it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use regrow_agent::{FailureKind, Final, Inbound};
+use regrow_store::Claimed;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::lease::Life;
+use crate::run::Run;
+use crate::worker::{Held, Inner};
+
+/// Runs of one session in a row before others get a turn.
+const IN_A_ROW: u32 = 4;
+
+/// Why a run stopped here without having ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The lease is gone, or this life is over.
+    Fenced,
+    /// The replica drains: the session is handed over.
+    HandOver,
+    /// The run cannot be driven, for this reason; it ends as failed.
+    Broken(String),
+}
+
+/// Drives a session in the background, in one slot.
+pub(crate) fn start(
+    worker: &Arc<Inner>,
+    life: Arc<Life>,
+    claimed: Claimed,
+    inbound: Option<Inbound>,
+    slot: OwnedSemaphorePermit,
+) {
+    let worker = Arc::clone(worker);
+    let shared = Arc::clone(&worker);
+    shared.tasks.spawn(async move {
+        drive(&worker, &life, claimed, inbound).await;
+        drop(slot);
+        worker.ready.notify_one();
+    });
+}
+
+async fn drive(worker: &Arc<Inner>, life: &Arc<Life>, first: Claimed, mut inbound: Option<Inbound>) {
+    let mut next = Some(first);
+    let mut turns = 0;
+    while let Some(claimed) = next {
+        turns += 1;
+        let span = tracing::info_span!(
+            "run", run.id = %claimed.run, session.key = %claimed.session_key, epoch = %claimed.epoch(),
+            attempt = claimed.attempt
+        );
+        let keep = turns < IN_A_ROW && !worker.is_draining();
+        next = one_run(worker, life, claimed, inbound.take(), keep).instrument(span).await;
+    }
+}
+
+/// Drives one run; returns the session's next one if the lease was kept.
+async fn one_run(
+    worker: &Arc<Inner>,
+    life: &Arc<Life>,
+    claimed: Claimed,
+    inbound: Option<Inbound>,
+    keep: bool,
+) -> Option<Claimed> {
+    let (session, epoch) = (claimed.session(), claimed.epoch());
+    let held = Held {
+        epoch,
+        run: claimed.run,
+        since: Instant::now(),
+        abort: CancellationToken::new(),
+        fenced: life.over.child_token(),
+    };
+    if claimed.message.aborted {
+        held.abort.cancel();
+    }
+    worker.hold(session, held.clone());
+    let mut run = Run::new(worker, life, claimed, held, keep);
+    let driven = AssertUnwindSafe(run.drive(inbound)).catch_unwind().await;
+    let outcome = match driven {
+        Ok(Ok(next)) => Ok(next),
+        Ok(Err(stopped)) => settle(&mut run, stopped).await,
+        Err(panic) => settle(&mut run, Stopped::Broken(describe(&panic))).await,
+    };
+    worker.let_go(session, epoch);
+    match outcome {
+        Ok(next) => next.map(|next| *next),
+        Err(stopped) => {
+            tracing::debug!(?stopped, "the run goes on elsewhere");
+            None
+        }
+    }
+}
+
+/// A run that stopped: it ends as failed, is handed over, or is dropped.
+async fn settle(run: &mut Run<'_>, stopped: Stopped) -> Result<Option<Box<Claimed>>, Stopped> {
+    match stopped {
+        Stopped::Broken(why) => {
+            tracing::error!(%why, "the run failed by a defect");
+            let message = "The run failed by an internal error. Its details are in the gateway's log.";
+            run.finish(Final::failed(FailureKind::Internal, message)).await
+        }
+        Stopped::HandOver => {
+            run.hand_over().await;
+            Err(Stopped::HandOver)
+        }
+        Stopped::Fenced => Err(Stopped::Fenced),
+    }
+}
+
+fn describe(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panic: {}", text.unwrap_or_else(|| "no message".to_owned()))
+}

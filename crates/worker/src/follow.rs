@@ -1,0 +1,257 @@
+//! Following a run to its end, from any replica: from memory where it is driven here, from the peer that drives it
+//! otherwise, from the store once it has ended.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regrow_agent::{Entry, Reply};
+use regrow_protocol::{RunId, SessionId};
+use regrow_store::{Error, RunEnd, RunState};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::live::{End, LiveRun};
+use crate::worker::Inner;
+use crate::{Cursor, Ticket, journal, peer};
+
+/// The shortest and the longest pause between two looks at the store, without a hint.
+const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+/// How long a store may be away before a follower gives up.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a follower is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// More text, to be appended.
+    Text(String),
+    /// The run has ended; all of its text was given before.
+    Ended(Arc<Reply>),
+    /// After a takeover the run's text is no longer an extension of what this follower has. Following again from the
+    /// start gives the whole reply.
+    Diverged,
+}
+
+/// A follower of one run. Dropping it does not touch the run.
+pub struct Follow {
+    worker: Arc<Inner>,
+    run: RunId,
+    session: SessionId,
+    cursor: Cursor,
+    source: Source,
+    pause: Duration,
+    store_away_since: Option<Instant>,
+}
+
+/// Where the text comes from at present.
+enum Source {
+    /// Not found yet.
+    Unknown,
+    /// A live run, driven here or mirrored from a peer.
+    Live(Live),
+    /// The committed reply.
+    Ended(Arc<Reply>),
+    /// There is nothing more to tell.
+    Exhausted,
+}
+
+struct Live {
+    run: Arc<LiveRun>,
+    changed: watch::Receiver<u64>,
+    /// The generation of the text that the cursor was checked against.
+    checked: Option<u64>,
+    /// Keeps the mirror of a peer's run going.
+    _mirror: Option<Mirror>,
+}
+
+/// Stops mirroring when the follower goes.
+struct Mirror(AbortHandle);
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl std::fmt::Debug for Follow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follow").field("run", &self.run).field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+impl Follow {
+    pub(crate) fn new(worker: Arc<Inner>, ticket: &Ticket, from: Cursor) -> Self {
+        let source = worker.board.find(ticket.run).map_or(Source::Unknown, |run| Source::live(run, None));
+        Self {
+            worker,
+            run: ticket.run,
+            session: ticket.session,
+            cursor: from,
+            source,
+            pause: POLL.0,
+            store_away_since: None,
+        }
+    }
+
+    /// What the follower has.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// The next piece; after `Ended` or `Diverged` there is nothing more. A store that is away is waited for; the error
+    /// comes only if it stays away for a minute. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<Update>, Error> {
+        loop {
+            match &mut self.source {
+                Source::Exhausted => return Ok(None),
+                Source::Unknown => self.locate().await?,
+                Source::Ended(reply) => {
+                    let reply = Arc::clone(reply);
+                    return Ok(Some(self.tell_end(reply)));
+                }
+                Source::Live(live) => match live.look(&self.cursor) {
+                    Look::Text(text) => return Ok(Some(self.tell(text))),
+                    Look::Diverged => return Ok(Some(self.diverged())),
+                    Look::End(End::Ended(reply)) => self.source = Source::Ended(reply),
+                    Look::End(End::Lost) => self.source = Source::Unknown,
+                    Look::Nothing => {
+                        // The sender lives as long as `live.run` does.
+                        let _ = live.changed.changed().await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn tell(&mut self, text: String) -> Update {
+        self.cursor.advance(&text);
+        self.pause = POLL.0;
+        Update::Text(text)
+    }
+
+    fn tell_end(&mut self, reply: Arc<Reply>) -> Update {
+        let rest = self.cursor.rest(&reply.text).filter(|_| reply.text.len() >= self.cursor.len());
+        match rest {
+            None => self.diverged(),
+            Some("") => {
+                self.source = Source::Exhausted;
+                Update::Ended(reply)
+            }
+            Some(rest) => self.tell(rest.to_owned()),
+        }
+    }
+
+    fn diverged(&mut self) -> Update {
+        self.source = Source::Exhausted;
+        Update::Diverged
+    }
+
+    /// Finds out where the run is, or waits until something may have changed.
+    async fn locate(&mut self) -> Result<(), Error> {
+        let moved = self.worker.board.waiter(self.session);
+        let moved = moved.notified();
+        tokio::pin!(moved);
+        moved.as_mut().enable();
+        if let Some(run) = self.worker.board.find(self.run) {
+            self.source = Source::live(run, None);
+            return Ok(());
+        }
+        match self.look_up().await {
+            Ok(found) => {
+                self.store_away_since = None;
+                if let Some(source) = found {
+                    self.source = source;
+                    return Ok(());
+                }
+            }
+            Err(error) => {
+                let since = *self.store_away_since.get_or_insert_with(Instant::now);
+                if !error.is_retryable() || since.elapsed() > STORE_PATIENCE {
+                    return Err(error);
+                }
+            }
+        }
+        let pause = self.pause.mul_f64(0.5 + fastrand::f64());
+        self.pause = (self.pause * 2).min(POLL.1);
+        let _ = tokio::time::timeout(pause, moved).await;
+        Ok(())
+    }
+
+    /// The source of the run's text, or nothing while it waits or moves from one replica to another.
+    async fn look_up(&self) -> Result<Option<Source>, Error> {
+        let Some(view) = self.worker.store.find_run(self.run).await? else {
+            return Ok(Some(Source::Exhausted));
+        };
+        match view.state {
+            RunState::Ended(end) => {
+                let reply = read_reply(&self.worker, self.session, &end).await?;
+                Ok(reply.map(|reply| Source::Ended(Arc::new(reply))))
+            }
+            RunState::Queued { .. } => Ok(None),
+            RunState::Running { replica, .. } if replica == self.worker.life().replica => Ok(None),
+            RunState::Running { address, .. } => Ok(self.mirror(&address).await),
+        }
+    }
+
+    /// Mirrors the run from the peer that drives it.
+    async fn mirror(&self, address: &str) -> Option<Source> {
+        let lines = peer::follow(&self.worker, address, self.run).await?;
+        let mirror = LiveRun::new(String::new());
+        let task = tokio::spawn(peer::copy(lines, Arc::clone(&mirror)));
+        Some(Source::live(mirror, Some(Mirror(task.abort_handle()))))
+    }
+}
+
+/// The reply of an ended run, from its log.
+pub(crate) async fn read_reply(
+    worker: &Inner,
+    session: SessionId,
+    end: &RunEnd,
+) -> Result<Option<Reply>, Error> {
+    let entries: Vec<Arc<Entry>> = journal::read(&*worker.store, session, end.log_base, end.log_head)
+        .await?
+        .into_iter()
+        .map(|recorded| recorded.entry)
+        .collect();
+    Ok(Reply::of(entries.iter().map(AsRef::as_ref)))
+}
+
+impl Source {
+    fn live(run: Arc<LiveRun>, mirror: Option<Mirror>) -> Self {
+        let changed = run.watch();
+        Self::Live(Live { run, changed, checked: None, _mirror: mirror })
+    }
+}
+
+/// What a live run has for a follower.
+enum Look {
+    Text(String),
+    Diverged,
+    End(End),
+    Nothing,
+}
+
+impl Live {
+    fn look(&mut self, cursor: &Cursor) -> Look {
+        self.changed.mark_unchanged();
+        let draft = self.run.draft();
+        // The digest is compared once per generation, not once per piece.
+        let rest = if self.checked == Some(draft.generation) {
+            draft.text.get(cursor.len()..)
+        } else {
+            cursor.rest(&draft.text)
+        };
+        let long_enough = draft.text.len() >= cursor.len();
+        match (rest, &draft.end) {
+            (None, Some(End::Lost)) => Look::End(End::Lost),
+            (None, _) => Look::Diverged,
+            (Some(""), Some(end)) => Look::End(end.clone()),
+            (Some(rest), _) => {
+                if long_enough {
+                    self.checked = Some(draft.generation);
+                }
+                if rest.is_empty() { Look::Nothing } else { Look::Text(rest.to_owned()) }
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Claims sessions, drives their runs, keeps the lease: the imperative shell around the pure core of `regrow-agent`.
+//!
+//! A front door hands messages in with [`Worker::submit`] and reads replies with [`Worker::follow`], on any replica.
+//! Everything that must survive is in the store; what this crate holds in memory (live drafts, cached transcripts) can
+//! be lost at any time.
+
+mod cache;
+mod call;
+mod claimer;
+mod cursor;
+mod drain;
+mod drive;
+mod follow;
+mod journal;
+mod lease;
+mod live;
+mod membership;
+mod options;
+mod peer;
+mod prompt;
+mod run;
+mod submit;
+mod worker;
+mod write;
+
+pub use cursor::Cursor;
+pub use follow::{Follow, Update};
+pub use options::{AgentProfile, Options};
+pub use regrow_store::Error as StoreError;
+pub use submit::{Submission, SubmitError, Ticket};
+pub use worker::{Readiness, Worker};

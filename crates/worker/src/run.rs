@@ -1,0 +1,412 @@
+//! One run: read the journal, ask the pure core what comes next, do it, record it, ask again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regrow_agent::{
+    Action, Agent, Answered, CompactionPlan, Effect, Ending, Entry, FailureKind, Final, Inbound, Journal,
+    Recorded, Reply, Situation, answered, next, visible_text,
+};
+use regrow_protocol::{Message, Seq, ToolChoice, ToolSpec, Usage};
+use regrow_providers::{Completion, Delta, Error as ModelError, ModelRequest};
+use regrow_store::{Claimed, Finish, RunStatus};
+use regrow_tools::Class;
+
+use crate::drive::Stopped;
+use crate::lease::Life;
+use crate::live::{End, LiveRun, Shown};
+use crate::worker::{Held, Inner, Phase};
+use crate::{AgentProfile, journal, write};
+
+/// How often a run that a provider calls too long is compacted before it is given up.
+const OVERFLOWS: u32 = 3;
+
+/// A run that is driven here.
+pub(crate) struct Run<'a> {
+    pub(crate) worker: &'a Arc<Inner>,
+    pub(crate) life: &'a Life,
+    pub(crate) claimed: Claimed,
+    pub(crate) held: Held,
+    keep: bool,
+    /// What the core decides on.
+    pub(crate) journal: Journal,
+    /// All entries of this run, those before a compaction included.
+    said: Vec<Arc<Entry>>,
+    shown: Option<Shown>,
+    overflows: u32,
+}
+
+/// What a run needs to know of its agent.
+pub(crate) struct Context {
+    pub(crate) profile: AgentProfile,
+    pub(crate) prompt: Arc<str>,
+    tools: Vec<ToolSpec>,
+    chain: Vec<String>,
+    agent: Agent,
+    prompt_tokens: u32,
+}
+
+impl Context {
+    /// The model that is asked first.
+    pub(crate) fn model(&self) -> &str {
+        self.chain.first().map_or("", String::as_str)
+    }
+
+    /// Tokens that the model takes.
+    pub(crate) fn context_window(&self) -> u64 {
+        u64::from(self.agent.context_window)
+    }
+
+    /// An estimate of the tokens of the next model call.
+    pub(crate) fn context_tokens(&self, journal: &Journal) -> u64 {
+        u64::from(self.prompt_tokens) + regrow_agent::context_tokens(journal) as u64
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        worker: &'a Arc<Inner>,
+        life: &'a Life,
+        claimed: Claimed,
+        held: Held,
+        keep: bool,
+    ) -> Self {
+        let journal = Journal {
+            entries: Vec::new(),
+            run_base: claimed.run_base,
+            inbound: Inbound::default(),
+            inbox_seq: claimed.message.seq,
+        };
+        Self { worker, life, claimed, held, keep, journal, said: Vec::new(), shown: None, overflows: 0 }
+    }
+
+    /// Drives the run to its end; returns the session's next run if the lease was kept.
+    pub(crate) async fn drive(&mut self, inbound: Option<Inbound>) -> Result<Option<Box<Claimed>>, Stopped> {
+        self.journal.inbound = match inbound {
+            Some(inbound) => inbound,
+            None => serde_json::from_slice(&self.claimed.message.body)
+                .map_err(|e| Stopped::Broken(format!("the message cannot be read: {e}")))?,
+        };
+        self.load().await?;
+        let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
+        self.shown = Some(self.worker.board.show(self.claimed.session(), self.claimed.run, live));
+        let Some(profile) = self.worker.options.agents.get(self.claimed.session_key.agent()) else {
+            let message = format!("There is no agent `{}` any more.", self.claimed.session_key.agent());
+            return self.finish(Final::failed(FailureKind::ModelRefused, message)).await;
+        };
+        let context = self.context(profile).await;
+        loop {
+            match next(&self.journal, &context.agent, &self.situation(&context)) {
+                Action::Finish(last) => return self.finish(last).await,
+                Action::CallTools(calls) => self.call_tools(&context, calls).await?,
+                Action::Compact(plan) => {
+                    if let Some(last) = self.compact(&context, plan).await? {
+                        return self.finish(last).await;
+                    }
+                }
+                Action::CallModel => {
+                    if let Some(last) = self.call_model(&context).await? {
+                        return self.finish(last).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn live(&self) -> Option<&Arc<LiveRun>> {
+        self.shown.as_ref().map(Shown::live)
+    }
+
+    /// Reads the journal, from memory if this replica wrote it last.
+    async fn load(&mut self) -> Result<(), Stopped> {
+        let (session, head) = (self.claimed.session(), self.claimed.head());
+        let (context_base, run_base) = (self.claimed.context_base, self.claimed.run_base);
+        if head == context_base && head == run_base {
+            return Ok(());
+        }
+        if run_base == head
+            && let Some(entries) = self.worker.transcripts.take(session, context_base, head)
+        {
+            self.journal.entries = entries;
+            return Ok(());
+        }
+        let from = context_base.min(run_base);
+        let read = loop {
+            match journal::read(&*self.worker.store, session, from, head).await {
+                Ok(read) => break read,
+                Err(error) if error.is_retryable() => {
+                    tracing::debug!(%error, "the journal cannot be read yet");
+                    let pause = std::time::Duration::from_millis(fastrand::u64(50..200));
+                    tokio::select! {
+                        () = self.held.fenced.cancelled() => return Err(Stopped::Fenced),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+                Err(error) => return Err(Stopped::Broken(error.to_string())),
+            }
+        };
+        self.said = read.iter().filter(|r| r.seq > run_base).map(|r| Arc::clone(&r.entry)).collect();
+        self.journal.entries = read;
+        self.journal.start_after(context_base);
+        Ok(())
+    }
+
+    async fn context(&self, profile: &AgentProfile) -> Context {
+        let accepted_at = self.claimed.message.accepted_at;
+        let prompt = self.worker.prompts.render(self.claimed.session_key.agent(), profile, accepted_at).await;
+        let inbound = &self.journal.inbound;
+        let own = profile.tools.specs().into_iter();
+        let own = own.filter(|spec| !inbound.tools.iter().any(|theirs| theirs.name == spec.name));
+        let tools: Vec<ToolSpec> = own.chain(inbound.tools.iter().cloned()).collect();
+        let chain = inbound.model.clone().map_or_else(|| profile.models.clone(), |model| vec![model]);
+        let window = chain
+            .first()
+            .and_then(|name| self.worker.models.info(name))
+            .map_or(128_000, |m| m.context_window);
+        let effects: BTreeMap<String, Effect> = profile
+            .tools
+            .specs()
+            .into_iter()
+            .filter_map(|spec| {
+                let tool = profile.tools.get(&spec.name)?;
+                let effect = if tool.class() == Class::Unsafe { Effect::Unsafe } else { Effect::Repeatable };
+                Some((spec.name, effect))
+            })
+            .collect();
+        let described: usize = tools.iter().map(|t| t.name.len() + t.description.len() + 200).sum();
+        let prompt_tokens = u32::try_from((prompt.len() + described) / 4).unwrap_or(u32::MAX);
+        let agent = Agent {
+            tools: effects,
+            context_window: window,
+            reserve_tokens: profile.reserve_tokens,
+            keep_recent_tokens: profile.keep_recent_tokens,
+            limits: profile.limits,
+        };
+        Context { profile: profile.clone(), prompt, tools, chain, agent, prompt_tokens }
+    }
+
+    fn situation(&self, context: &Context) -> Situation {
+        let accepted_at = self.claimed.message.accepted_at;
+        let age = jiff::Timestamp::now().as_millisecond().saturating_sub(accepted_at).max(0);
+        Situation {
+            aborted: self.held.abort.is_cancelled(),
+            attempt: self.claimed.attempt,
+            age_seconds: age.unsigned_abs() / 1_000,
+            prompt_tokens: context.prompt_tokens,
+            overflow: self.overflows > 0,
+        }
+    }
+
+    /// Asks the model and records its answer; returns the run's end if that was it.
+    async fn call_model(&mut self, context: &Context) -> Result<Option<Final>, Stopped> {
+        let answer = {
+            let request = self.request(context);
+            let live = self.live().cloned();
+            let mut on_delta = |delta: Delta<'_>| match (&live, delta) {
+                (Some(live), Delta::Text(piece)) => live.push(piece),
+                (Some(live), Delta::Restart) => live.restart(),
+                (None, _) => {}
+            };
+            let call = self.worker.models.complete(&context.chain, &request, &mut on_delta);
+            match self.unless_interrupted(call).await? {
+                Some(answer) => answer,
+                None => return Ok(Some(self.aborted())),
+            }
+        };
+        match answer {
+            Ok(completion) => self.record(completion).await,
+            Err(ModelError::ContextTooLong { .. }) if self.overflows < OVERFLOWS => {
+                self.overflows += 1;
+                Ok(None)
+            }
+            Err(error) => Ok(Some(failed(&error))),
+        }
+    }
+
+    fn request(&self, context: &Context) -> ModelRequest<'_> {
+        let inbound = &self.journal.inbound;
+        // A tool that must be called was called: from then on the model decides, or it could never end.
+        let called = self.said.iter().any(|entry| matches!(**entry, Entry::Assistant { .. }));
+        let tool_choice = match &inbound.tool_choice {
+            ToolChoice::Required | ToolChoice::Named(_) if called => ToolChoice::Auto,
+            choice => choice.clone(),
+        };
+        ModelRequest {
+            messages: regrow_agent::messages(&self.journal, &context.prompt),
+            tools: context.tools.clone(),
+            tool_choice,
+            sampling: inbound.sampling.clone(),
+        }
+    }
+
+    async fn record(&mut self, completion: Completion) -> Result<Option<Final>, Stopped> {
+        self.overflows = 0;
+        let Completion { text, tool_calls, stop, usage, raw, model } = completion;
+        let message = Message::Assistant { text, tool_calls, raw };
+        match answered(message, stop, model, usage, &self.journal) {
+            Answered::Finish(last) => Ok(Some(last)),
+            Answered::Step(entry) => {
+                self.append(vec![entry], None).await?;
+                let text = visible_text(self.said.iter().map(AsRef::as_ref));
+                if let Some(live) = self.live() {
+                    live.journaled(text);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Has the older conversation summarised; returns the run's end if that failed.
+    async fn compact(&mut self, context: &Context, plan: CompactionPlan) -> Result<Option<Final>, Stopped> {
+        let request = ModelRequest {
+            messages: plan.messages.iter().map(|message| Cow::Borrowed(message.as_ref())).collect(),
+            tools: Vec::new(),
+            tool_choice: ToolChoice::None,
+            sampling: regrow_protocol::Sampling::default(),
+        };
+        let mut ignore = |_: Delta<'_>| {};
+        let call = self.worker.models.complete(&context.chain, &request, &mut ignore);
+        let Some(answer) = self.unless_interrupted(call).await? else { return Ok(Some(self.aborted())) };
+        let completion = match answer {
+            Ok(completion) => completion,
+            Err(error) => return Ok(Some(failed(&error))),
+        };
+        tracing::info!(through = plan.through, "the older conversation was summarised");
+        let entry =
+            Entry::Compaction { summary: completion.text, through: plan.through, usage: completion.usage };
+        self.overflows = 0;
+        self.append_bare(vec![entry], Some(plan.through)).await?;
+        self.journal.start_after(plan.through);
+        Ok(None)
+    }
+
+    /// Waits for `work` unless the run is aborted (`None`), fenced or handed over.
+    pub(crate) async fn unless_interrupted<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, Stopped> {
+        self.wait_until_trusted().await?;
+        let mut phase = self.worker.phase.subscribe();
+        tokio::select! {
+            biased;
+            () = self.held.fenced.cancelled() => Err(Stopped::Fenced),
+            () = self.held.abort.cancelled() => Ok(None),
+            _ = phase.wait_for(|phase| *phase == Phase::HandingOver) => Err(Stopped::HandOver),
+            done = work => Ok(Some(done)),
+        }
+    }
+
+    /// Nothing outside is touched while the lease may have been taken.
+    pub(crate) async fn wait_until_trusted(&self) -> Result<(), Stopped> {
+        while !self.life.is_trusted() {
+            let pause = tokio::time::sleep(std::time::Duration::from_millis(50));
+            tokio::select! {
+                () = self.held.fenced.cancelled() => return Err(Stopped::Fenced),
+                () = pause => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn aborted(&self) -> Final {
+        Final::aborted(&self.live().map(|live| live.unfinished()).unwrap_or_default())
+    }
+
+    /// Records entries, with the run's message before the first of them.
+    pub(crate) async fn append(
+        &mut self,
+        entries: Vec<Entry>,
+        context_base: Option<Seq>,
+    ) -> Result<(), Stopped> {
+        let mut all = Vec::with_capacity(entries.len() + 1);
+        if !self.journal.has_user_entry() {
+            all.push(self.journal.user_entry());
+        }
+        all.extend(entries);
+        self.append_bare(all, context_base).await
+    }
+
+    async fn append_bare(&mut self, entries: Vec<Entry>, context_base: Option<Seq>) -> Result<(), Stopped> {
+        let encoded = encode(&entries)?;
+        let first = self.claimed.head() + 1;
+        let store = &*self.worker.store;
+        let control =
+            write::append(store, &mut self.claimed, &encoded, context_base, &self.held.fenced).await?;
+        self.claimed.attempt = 0;
+        self.remember(first, entries);
+        if control.abort {
+            self.held.abort.cancel();
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, first: Seq, entries: Vec<Entry>) {
+        for (seq, entry) in (first..).zip(entries) {
+            let entry = Arc::new(entry);
+            self.said.push(Arc::clone(&entry));
+            self.journal.entries.push(Recorded { seq, entry });
+        }
+    }
+
+    /// Records the end and shows it; returns the session's next run if the lease was kept.
+    pub(crate) async fn finish(&mut self, last: Final) -> Result<Option<Box<Claimed>>, Stopped> {
+        let mut entries = Vec::with_capacity(2);
+        if !self.journal.has_user_entry() {
+            entries.push(self.journal.user_entry());
+        }
+        let (status, error) = match &last.ending {
+            Ending::Done => (RunStatus::Done, None),
+            Ending::Failed(failure) => (RunStatus::Failed, Some(failure.message.clone())),
+            Ending::Aborted => (RunStatus::Aborted, None),
+        };
+        entries.push(Entry::Final(last));
+        let encoded = encode(&entries)?;
+        let first = self.claimed.head() + 1;
+        self.remember(first, entries);
+        let reply = Reply::of(self.said.iter().map(AsRef::as_ref));
+        let usage = reply.as_ref().map_or(Usage::default(), |reply| reply.usage);
+        let usage = serde_json::to_string(&usage).unwrap_or_default();
+        let end = Finish { entries: encoded, status, error, usage, keep: self.keep };
+        let finished = write::finish(&*self.worker.store, &self.claimed, &end, &self.held.fenced).await?;
+        if let (Some(shown), Some(reply)) = (&self.shown, reply) {
+            shown.live().end(End::Ended(Arc::new(reply)));
+        }
+        self.shown = None;
+        self.cache(self.claimed.head() + i64::try_from(end.entries.len()).unwrap_or(0));
+        Ok(finished.next)
+    }
+
+    /// Keeps the transcript for the session's next message, unless the session was made for one request.
+    fn cache(&mut self, head: Seq) {
+        if !self.claimed.session_key.rest().starts_with("openai:") {
+            let entries = std::mem::take(&mut self.journal.entries);
+            let (session, base) = (self.claimed.session(), self.claimed.context_base);
+            self.worker.transcripts.put(session, base, head, entries);
+        }
+    }
+
+    /// Gives the lease up so that another replica continues at the last journaled step.
+    pub(crate) async fn hand_over(&mut self) {
+        self.shown = None;
+        match self.worker.store.release(&self.claimed).await {
+            Ok(()) => tracing::info!("handed over"),
+            Err(error) => tracing::debug!(%error, "not handed over; others will take over"),
+        }
+    }
+}
+
+fn encode(entries: &[Entry]) -> Result<Vec<regrow_store::NewEntry>, Stopped> {
+    let encoded: Result<Vec<_>, _> = entries.iter().map(journal::encode).collect();
+    encoded.map_err(|error| Stopped::Broken(error.to_string()))
+}
+
+/// The end of a run that no model answers.
+fn failed(error: &ModelError) -> Final {
+    let reason = match error {
+        ModelError::ContextTooLong { .. } => FailureKind::ContextTooLong,
+        ModelError::UnknownModel { .. } | ModelError::Refused { .. } => FailureKind::ModelRefused,
+        _ => FailureKind::ModelUnavailable,
+    };
+    Final::failed(reason, error.to_string())
+}

@@ -1,0 +1,215 @@
+//! The handle through which the rest of the program uses this crate, and what its parts share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use regrow_agent::Reply;
+use regrow_protocol::{Epoch, RunId, SessionId};
+use regrow_providers::Models;
+use regrow_store::{Error, Store};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::Transcripts;
+use crate::lease::Life;
+use crate::live::Board;
+use crate::prompt::Prompts;
+use crate::submit::Admission;
+use crate::{
+    Cursor, Follow, Options, Submission, SubmitError, Ticket, claimer, drain, follow, membership, peer,
+    submit,
+};
+
+/// Whether this replica can accept and commit work now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It has not joined yet.
+    Starting,
+    /// It can.
+    Ready,
+    /// It cannot, for this reason.
+    NotReady(String),
+    /// It is handing its sessions over and will exit.
+    Draining,
+}
+
+/// A replica's worker. Clones share it.
+#[derive(Clone)]
+pub struct Worker {
+    inner: Arc<Inner>,
+}
+
+/// What the parts of a worker share.
+pub(crate) struct Inner {
+    pub(crate) options: Options,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) models: Arc<Models>,
+    pub(crate) peers: reqwest::Client,
+    pub(crate) board: Arc<Board>,
+    pub(crate) transcripts: Transcripts,
+    pub(crate) prompts: Prompts,
+    pub(crate) admission: Admission,
+    /// One permit per run that may be driven.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Sessions whose lease this process holds.
+    pub(crate) held: Mutex<HashMap<SessionId, Held>>,
+    pub(crate) life: RwLock<Arc<Life>>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// A heartbeat is wanted now.
+    pub(crate) beat: Notify,
+    /// A session may be ready.
+    pub(crate) ready: Notify,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Serving; the store is reachable, or this is why not.
+    Serving(Result<(), String>),
+    /// Takes nothing new.
+    Draining,
+    /// Hands over what still runs.
+    HandingOver,
+}
+
+/// A session that is driven now.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) epoch: Epoch,
+    pub(crate) run: RunId,
+    pub(crate) since: std::time::Instant,
+    /// Somebody wants the run to stop.
+    pub(crate) abort: CancellationToken,
+    /// The lease is gone.
+    pub(crate) fenced: CancellationToken,
+}
+
+impl Inner {
+    /// The present life.
+    pub(crate) fn life(&self) -> Arc<Life> {
+        Arc::clone(&self.life.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Draining | Phase::HandingOver)
+    }
+
+    pub(crate) fn hold(&self, session: SessionId, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(session, held);
+    }
+
+    /// Forgets a session, if it is still held under this epoch.
+    pub(crate) fn let_go(&self, session: SessionId, epoch: Epoch) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.get(&session).is_some_and(|h| h.epoch == epoch) {
+            held.remove(&session);
+        }
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Joins the store under a new id and starts to claim and drive runs.
+    pub async fn start(options: Options, store: Arc<dyn Store>, models: Arc<Models>) -> Result<Self, Error> {
+        let peers = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(1))
+            .build()
+            .map_err(|e| Error::Unusable(format!("cannot make an HTTP client: {e}")))?;
+        let life = membership::join(&*store, &options).await?;
+        let inner = Arc::new(Inner {
+            slots: Arc::new(Semaphore::new(options.slots as usize)),
+            options,
+            store,
+            models,
+            peers,
+            board: Arc::default(),
+            transcripts: Transcripts::default(),
+            prompts: Prompts::default(),
+            admission: Admission::default(),
+            held: Mutex::default(),
+            life: RwLock::new(Arc::new(life)),
+            phase: watch::Sender::new(Phase::Serving(Ok(()))),
+            beat: Notify::new(),
+            ready: Notify::new(),
+            tasks: TaskTracker::new(),
+        });
+        membership::start(&inner)?;
+        claimer::start(&inner);
+        Ok(Self { inner })
+    }
+
+    /// Accepts a message: when this has returned, the message is committed and will be answered once.
+    pub async fn submit(&self, submission: Submission) -> Result<Ticket, SubmitError> {
+        submit::submit(&self.inner, submission).await
+    }
+
+    /// The ticket of a run that was accepted earlier, on any replica.
+    pub async fn ticket(&self, run: RunId) -> Result<Option<Ticket>, Error> {
+        let view = self.inner.store.find_run(run).await?;
+        Ok(view.map(|view| Ticket { run, session: view.session, duplicate: true }))
+    }
+
+    /// The reply of a run, if it has ended; does not wait.
+    pub async fn reply(&self, ticket: &Ticket) -> Result<Option<Reply>, Error> {
+        match self.inner.store.find_run(ticket.run).await?.map(|view| view.state) {
+            Some(regrow_store::RunState::Ended(end)) => {
+                follow::read_reply(&self.inner, ticket.session, &end).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Follows a run from a position of its text.
+    pub fn follow(&self, ticket: &Ticket, from: Cursor) -> Follow {
+        Follow::new(Arc::clone(&self.inner), ticket, from)
+    }
+
+    /// Asks that a run be aborted; it ends soon, as aborted, unless it has ended already.
+    pub async fn abort(&self, run: RunId) -> Result<(), Error> {
+        self.inner.store.abort(run).await?;
+        let held = self.inner.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().filter(|held| held.run == run).for_each(|held| held.abort.cancel());
+        Ok(())
+    }
+
+    /// Whether this replica can accept and commit work now.
+    pub fn readiness(&self) -> Readiness {
+        match &*self.inner.phase.borrow() {
+            Phase::Draining | Phase::HandingOver => Readiness::Draining,
+            Phase::Serving(Err(why)) => Readiness::NotReady(why.clone()),
+            Phase::Serving(Ok(())) => Readiness::Ready,
+        }
+    }
+
+    /// The replica's id in its present life.
+    pub fn replica(&self) -> regrow_protocol::ReplicaId {
+        self.inner.life().replica
+    }
+
+    /// The secret with which replicas of one store recognise each other.
+    pub fn cluster_secret(&self) -> &str {
+        self.inner.store.cluster_secret()
+    }
+
+    /// The live text of a run that this replica drives, for a peer: lines of JSON until the run ends here. `None` if it
+    /// is not driven here.
+    pub fn live_lines(&self, run: RunId) -> Option<BoxStream<'static, Bytes>> {
+        self.inner.board.find(run).map(peer::lines)
+    }
+
+    /// Takes nothing new, lets running work finish within the drain time, hands the rest over, and leaves the store.
+    pub async fn drain(&self) {
+        drain::drain(&self.inner).await;
+    }
+}
