@@ -59,14 +59,16 @@ pub(crate) async fn create<E: Engine>(
     let address = address::of(&app.roster, &*app.model_known, &parts.headers, &request, key)?;
     let wanted =
         Wanted { model: request.model.clone(), stream: request.stream, include_usage: request.include_usage };
-    let session = address.session.clone();
+    let session = (resume.is_none() || address.named).then(|| address.session.clone());
     let ticket = match resume {
         Some(position) => attached(app, position, &address).await?,
         None => submit::submit(app, address, request, key, digest).await?,
     };
     let abandon = Abandon::new(app, ticket.run, key.is_none() && !ticket.duplicate);
     let mut response = answer(app, &ticket, wanted, resume, abandon, key.is_some()).await;
-    mark_session(response.headers_mut(), &session);
+    if let Some(session) = session {
+        mark_session(response.headers_mut(), &session);
+    }
     if ticket.duplicate {
         response.headers_mut().insert("x-regrow-duplicate", HeaderValue::from_static("true"));
     }

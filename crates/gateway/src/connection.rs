@@ -7,7 +7,10 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -35,14 +38,22 @@ pub(crate) async fn drive<E: Engine>(
     let patience = Patience::new(app.limits.idle_timeout);
     let header_timeout = app.limits.header_timeout;
     let io = Watched::new(TokioIo::new(stream), &patience);
-    let service = service_fn(move |request| {
-        let app = Arc::clone(&app);
+    let refused_early = Arc::new(AtomicBool::new(false));
+    let refused = Arc::clone(&refused_early);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (app, refused) = (Arc::clone(&app), Arc::clone(&refused));
         // Boxed once here, so that a connection between two requests is small.
-        Box::pin(async move { Ok::<_, Infallible>(router::handle(&app, request, peer).await) })
+        Box::pin(async move {
+            let has_body = !request.body().is_end_stream();
+            let response = router::handle(&app, request, peer).await;
+            refused.store(has_body && response.status().is_client_error(), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(patience)
         .header_read_timeout(header_timeout)
+        .max_header_size(HEADER_BYTES)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(io, service);
     let mut draining = false;
@@ -56,10 +67,13 @@ pub(crate) async fn drive<E: Engine>(
             () = hard.cancelled() => return,
         }
     };
+    let broken = served.is_err();
     if let Err(error) = served {
         tracing::debug!(%peer, %error, "a connection broke");
     }
-    linger(connection.into_parts().io.into_inner().into_inner()).await;
+    if broken || refused_early.load(Ordering::Relaxed) {
+        linger(connection.into_parts().io.into_inner().into_inner()).await;
+    }
 }
 
 /// Turns a connection away that is one too many, without reading its request.

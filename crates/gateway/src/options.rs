@@ -85,7 +85,7 @@ impl Default for AuthRateLimit {
 pub struct Limits {
     /// Bytes of a request's body. A larger one gets 413.
     pub body_bytes: usize,
-    /// Bytes of all bodies that are being read or parsed. A request beyond gets 429.
+    /// Bytes of all bodies that are being read or parsed; at least `body_bytes`. A request beyond gets 429.
     pub bodies_bytes: usize,
     /// From the first byte of a request (or from the connection, for its first one) to the end of its headers. A slower
     /// connection is closed.

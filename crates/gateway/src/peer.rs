@@ -2,6 +2,7 @@
 //!
 //! It makes streams fast, never right: a peer that gets nothing here reads the log.
 
+use futures_util::StreamExt;
 use http::{Method, Request, Response};
 use regrow_protocol::RunId;
 
@@ -27,5 +28,7 @@ pub(crate) fn live<E: Engine, B>(app: &App<E>, request: &Request<B>) -> Result<R
     let run = request.uri().path().strip_prefix(PREFIX).and_then(|run| run.parse::<RunId>().ok());
     let lines = run.and_then(|run| app.engine.live_lines(run));
     let lines = lines.ok_or_else(|| Refusal::not_found("This run is not driven here."))?;
+    // A peer that loses the lines looks for the run's new owner.
+    let lines = lines.take_until(app.cut.clone().cancelled_owned()).boxed();
     Ok(respond::pulled(Body::Lines(lines), "application/x-ndjson"))
 }

@@ -112,14 +112,17 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", "Internal error").code("internal_error")
     }
 
-    /// 503 while replicas come and go. `can_repeat`: the request has an idempotency key, so that repeating it finds
-    /// the same run; without one, repeating would start another.
-    pub(crate) fn draining(can_repeat: bool) -> Self {
+    /// 503 while replicas come and go.
+    pub(crate) fn draining() -> Self {
         let message = "This replica is shutting down. The run goes on: ask for it by its id, or repeat the request if \
                        it had an Idempotency-Key.";
-        let refusal =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "api_error", message).code("replica_draining");
-        if can_repeat { refusal.retry_after(SOON) } else { refusal.final_word() }
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "api_error", message);
+        refusal.code("replica_draining").retry_after(SOON)
+    }
+
+    /// The same about a message that was accepted without an idempotency key: repeating it would start another run.
+    pub(crate) fn after_acceptance(self) -> Self {
+        Self { retry_after: None, ..self }.final_word()
     }
 
     /// 409 for a run that ended because its sender did not want it any more.
@@ -258,8 +261,8 @@ mod tests {
             (failed(FailureKind::Crashed), 500, "run_crashed", None, Some("false")),
             (failed(FailureKind::Internal), 500, "internal_error", None, Some("false")),
             (Refusal::aborted(), 409, "run_aborted", None, Some("false")),
-            (Refusal::draining(true), 503, "replica_draining", Some("1"), None),
-            (Refusal::draining(false), 503, "replica_draining", None, Some("false")),
+            (Refusal::draining(), 503, "replica_draining", Some("1"), None),
+            (Refusal::draining().after_acceptance(), 503, "replica_draining", None, Some("false")),
         ] {
             let response = refusal.response();
             let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());

@@ -1,1 +1,10 @@
-//! t
+//! The door as its clients see it: real sockets, every byte.
+
+mod abandonment;
+mod addressing;
+mod completions;
+mod connections;
+mod idempotency;
+mod probes;
+mod refusals;
+mod streams;

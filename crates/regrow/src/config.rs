@@ -64,12 +64,15 @@ use problem::Report;
 use secret::Resolver;
 use tree::{KeyPath, Node, Span, Value};
 
+/// Looks up an environment variable by its name.
+pub type Environment = dyn Fn(&str) -> Option<String>;
+
 /// What a configuration is loaded from.
 pub struct Source {
     /// The root file; without one, defaults and environment variables alone.
     pub path: Option<PathBuf>,
     /// The process environment, or a test's.
-    pub env: Box<dyn Fn(&str) -> Option<String>>,
+    pub env: Box<Environment>,
 }
 
 impl Source {

@@ -24,7 +24,8 @@ impl StoreUrl {
             "postgres" | "postgresql" | "redis" | "rediss" => Err(Unusable(format!(
                 "this release has no {scheme} store; use sqlite:PATH, which several replicas of one machine can share"
             ))),
-            _ => Err(Unusable(format!("`{text}` is not a store; use sqlite:PATH"))),
+            // The rest may hold a password, so it is not repeated.
+            _ => Err(Unusable("the store must be sqlite:PATH".to_owned())),
         }
     }
 }

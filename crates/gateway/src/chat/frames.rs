@@ -123,7 +123,7 @@ pub(super) fn failed(refusal: &Refusal) -> Bytes {
 pub(super) fn draining() -> Bytes {
     let mut out = BytesMut::with_capacity(FRAME);
     out.put_slice(b": draining, resume with Last-Event-ID\n\n");
-    error_event(&mut out, &Refusal::draining(true));
+    error_event(&mut out, &Refusal::draining());
     out.freeze()
 }
 

@@ -28,12 +28,13 @@ pub(super) async fn wait<E: Engine>(
     let ended = tokio::select! {
         biased;
         ended = end_of(&mut follow) => ended,
-        () = app.cut.cancelled() => Err(Refusal::draining(can_repeat)),
+        () = app.cut.cancelled() => Err(Refusal::draining()),
     };
     abandon.settled();
     match ended {
         Ok(reply) => completion(ticket, &reply, model),
-        Err(refusal) => refusal.response(),
+        Err(refusal) if can_repeat => refusal.response(),
+        Err(refusal) => refusal.after_acceptance().response(),
     }
 }
 

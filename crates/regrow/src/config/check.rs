@@ -140,7 +140,7 @@ impl Check<'_> {
     }
 
     fn unknown_key(&mut self, at: Span, key: &str, names: Vec<&str>, path: &KeyPath) {
-        let hint = did_you_mean(key, names);
+        let hint = if self.report.is_full() { String::new() } else { did_you_mean(key, names) };
         self.report.problem(Some(at), path, format!("unknown key{hint}; correct or remove it"));
     }
 

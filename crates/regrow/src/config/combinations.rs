@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::agents::AgentId;
 use super::document::Config;
-use super::gateway::{Auth, AuthMode, Bind};
+use super::gateway::{AuthMode, Bind};
 use super::model::ModelChoice;
 use super::problem::Report;
 use super::tree::{KeyPath, Node, Segment, Span, shown};
@@ -60,9 +60,6 @@ impl Combinations<'_> {
             (None, Some(_), Some(_)) => {
                 self.problem(&path, "both a token and a password are set; say which one counts with `mode`");
             }
-            (Some(AuthMode::Token), None, _) => {
-                self.problem(&path, "`token` without a token lets nobody in; set `gateway.auth.token` or REGROW_TOKEN");
-            }
             (Some(AuthMode::Password), _, None) => self.problem(
                 &path,
                 "`password` without a password lets nobody in; set `gateway.auth.password` or OPENCLAW_GATEWAY_PASSWORD",
@@ -74,11 +71,12 @@ impl Combinations<'_> {
         }
         self.empty_credential();
         let exposed = !self.config.gateway.listen_address().ip().is_loopback();
-        let open = matches!(auth.effective(), Auth::None) && matches!(auth.mode, None | Some(AuthMode::None));
+        let open = auth.mode == Some(AuthMode::None);
+        // Without any mode a token is generated, which is safe everywhere.
         if exposed && open && self.report.is_sound(&["gateway", "bind"]) {
             self.problem(
                 &KeyPath::of(&["gateway", "bind"]),
-                "without `gateway.auth`, everyone who reaches this address controls the agents; set REGROW_TOKEN or `gateway.auth.token`, or bind to loopback",
+                "with `gateway.auth.mode: \"none\"`, everyone who reaches this address controls the agents; set REGROW_TOKEN or `gateway.auth.token`, or bind to loopback",
             );
         }
     }

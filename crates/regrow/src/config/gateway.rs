@@ -102,7 +102,7 @@ impl AuthConfig {
 /// What is asked of a caller.
 #[derive(Debug, Clone, Copy)]
 pub enum Auth<'a> {
-    /// Nothing.
+    /// Nothing, by `mode: "none"` or because nothing is configured.
     None,
     /// This token.
     Token(&'a Secret),

@@ -149,6 +149,11 @@ impl Report {
         }
     }
 
+    /// Whether further problems are only counted, so that hints for them are not worth their cost.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() == MAX_KEPT
+    }
+
     /// Whether nothing at or below this key has a problem, so that checks on top of it mean something.
     pub(super) fn is_sound(&self, keys: &[&str]) -> bool {
         let prefix = KeyPath::of(keys);

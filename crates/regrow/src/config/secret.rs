@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -96,8 +97,8 @@ impl Resolver<'_> {
         let part = |key| node.get(key).and_then(Node::text);
         let (Some(source), Some(id)) = (part("source"), part("id")) else { return };
         let found = match source {
-            "env" => self.from_env(id),
-            _ => self.from_file(part("provider"), id, |warning| report.warn(Some(node.at), path, warning)),
+            "env" => self.variable(id),
+            _ => self.file(part("provider"), id, |warning| report.warn(Some(node.at), path, warning)),
         };
         node.value = match found {
             Ok(text) => Value::Text(text),
@@ -108,7 +109,7 @@ impl Resolver<'_> {
         };
     }
 
-    fn from_env(&self, id: &str) -> Result<String, String> {
+    fn variable(&self, id: &str) -> Result<String, String> {
         let shaped = id.starts_with(|c: char| c.is_ascii_uppercase())
             && id.len() <= 128
             && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
@@ -121,12 +122,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn from_file(
-        &self,
-        provider: Option<&str>,
-        id: &str,
-        warn: impl FnOnce(String),
-    ) -> Result<String, String> {
+    fn file(&self, provider: Option<&str>, id: &str, warn: impl FnOnce(String)) -> Result<String, String> {
         let Some(name) = provider.or(self.secrets.defaults.file.as_deref()) else {
             return self.read(id, warn);
         };
@@ -160,7 +156,7 @@ impl Resolver<'_> {
         if is_world_readable(&metadata) {
             warn(format!("{shown} can be read by every user of this machine; `chmod o-r` it"));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let text = read_bounded(&path).map_err(|error| format!("cannot read {shown}: {error}"))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         match text.is_empty() {
@@ -168,6 +164,13 @@ impl Resolver<'_> {
             false => Ok(text.to_owned()),
         }
     }
+}
+
+/// Reads no more than was allowed, also from a file that grows meanwhile.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn pointed_at(text: &str, pointer: &str) -> Result<String, String> {

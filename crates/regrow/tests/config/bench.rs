@@ -1,5 +1,7 @@
 //! A directory with configuration files and an environment of its own, for one test.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -70,12 +70,11 @@ const BAD: &[(&str, &str)] = &[
     // Combinations.
     (
         "{ gateway: { bind: 'lan', auth: { mode: 'none' } } }",
-        "openclaw.json:1:20: gateway.bind: without `gateway.auth`, everyone who reaches this address controls the agents; set REGROW_TOKEN or `gateway.auth.token`, or bind to loopback\n",
+        "openclaw.json:1:20: gateway.bind: with `gateway.auth.mode: \"none\"`, everyone who reaches this address controls the agents; set REGROW_TOKEN or `gateway.auth.token`, or bind to loopback\n",
     ),
     (
         "{ gateway: { bind: 'custom', auth: { mode: 'token' } } }",
-        "openclaw.json:1:12: gateway.customBindHost: `bind: \"custom\"` needs an address here, such as \"192.0.2.10\"\n\
-         openclaw.json:1:44: gateway.auth.mode: `token` without a token lets nobody in; set `gateway.auth.token` or REGROW_TOKEN\n",
+        "openclaw.json:1:12: gateway.customBindHost: `bind: \"custom\"` needs an address here, such as \"192.0.2.10\"\n",
     ),
     (
         "{ gateway: { bind: 'custom', customBindHost: 'host', auth: { token: 'a', password: ' ' } } }",

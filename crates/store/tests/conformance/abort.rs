@@ -85,10 +85,10 @@ pub(crate) async fn resetting_an_idle_session_moves_its_context<H: Harness>() {
     scene.store.finish(&claimed, &end(false)).await.unwrap();
     assert_eq!(scene.store.reset(id("a")).await.unwrap(), Reset::Done);
     let log = scene.store.read_log(id("a"), 0, 10).await.unwrap();
-    assert_eq!(log.iter().map(|entry| (entry.seq, entry.kind)).collect::<Vec<_>>(), [
-        (1, EntryKind::Final),
-        (2, EntryKind::Reset)
-    ]);
+    assert_eq!(
+        log.iter().map(|entry| (entry.seq, entry.kind)).collect::<Vec<_>>(),
+        [(1, EntryKind::Final), (2, EntryKind::Reset)]
+    );
     assert!(log[1].epoch > claimed.epoch());
     let next = scene.begin("a", replica).await;
     assert_eq!((next.head(), next.run_base, next.context_base), (2, 2, 2));

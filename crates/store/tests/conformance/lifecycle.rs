@@ -67,7 +67,9 @@ pub(crate) async fn a_draining_replica_keeps_what_it_has<H: Harness>() {
     scene.store.drain(replica).await.unwrap();
     scene.queue("b").await;
     assert!(scene.store.claim(replica, 10).await.unwrap().is_empty());
-    assert!(matches!(scene.store.heartbeat(replica).await.unwrap(), Beat::Alive { lanes } if lanes.len() == 1));
+    assert!(
+        matches!(scene.store.heartbeat(replica).await.unwrap(), Beat::Alive { lanes } if lanes.len() == 1)
+    );
     assert_eq!(scene.store.reap().await.unwrap(), Reaped::default());
     scene.store.append(&mut claimed, &[step("one")], None).await.unwrap();
     scene.store.finish(&claimed, &end(false)).await.unwrap();

@@ -1,8 +1,13 @@
 //! The embedded store against the conformance suite, and what only a file can get wrong.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test, a panic is the report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a panic is the report"
+)]
 
-#[path = "../conformance/suite_tmp.rs"]
+#[path = "../conformance/suite.rs"]
 mod conformance;
 mod faults;
 mod group_commit;

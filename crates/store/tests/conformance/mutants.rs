@@ -1,0 +1,81 @@
+//! The property tests must be able to fail: each broken store is found out.
+
+use std::collections::BTreeSet;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::broken::Mutant;
+use super::crowd;
+use super::harness::Harness;
+use super::history::Violation;
+use super::interleaving::perform;
+use super::script::script;
+
+/// Scripts until a mutant must have been found; they are the same each time.
+const SCRIPTS: usize = 60;
+
+/// Crowds until a mutant must have been found; each is another one.
+const CROWDS: u64 = 6;
+
+const ALL: [Mutant; 14] = [
+    Mutant::NoDedupe,
+    Mutant::ForgetsMessages,
+    Mutant::RefusesAndKeeps,
+    Mutant::ForgetsEntries,
+    Mutant::WritesTwice,
+    Mutant::ForgetsEnds,
+    Mutant::SwallowsFences,
+    Mutant::NeverReaps,
+    Mutant::SkipsEntries,
+    Mutant::ClaimsTwice,
+    Mutant::IgnoresDrain,
+    Mutant::ListsNothing,
+    Mutant::HidesDeath,
+    Mutant::HidesAborts,
+];
+
+pub(crate) async fn each_mutant_is_found_by_the_interleavings<H: Harness>() {
+    for mutant in ALL {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let mut found = Vec::new();
+        for _ in 0..SCRIPTS {
+            let acts = script().new_tree(&mut runner).unwrap().current();
+            found = perform(&H::open().await, Some(mutant), &acts).await;
+            if !found.is_empty() {
+                break;
+            }
+        }
+        assert!(!found.is_empty(), "{mutant:?} was not found");
+    }
+}
+
+/// What a crowd must say of a mutant; it has no model, so it sees only broken promises.
+fn symptom(mutant: Mutant, found: &Violation) -> bool {
+    match mutant {
+        Mutant::NoDedupe => matches!(found, Violation::AcceptedTwice(_)),
+        Mutant::ForgetsMessages => matches!(found, Violation::Lost(_)),
+        Mutant::RefusesAndKeeps => matches!(found, Violation::Phantom(_)),
+        Mutant::ForgetsEntries | Mutant::SwallowsFences => matches!(found, Violation::EntryLost(..)),
+        Mutant::WritesTwice => matches!(found, Violation::StepRepeated(_)),
+        Mutant::ForgetsEnds | Mutant::NeverReaps => matches!(found, Violation::NotAnswered(_)),
+        Mutant::SkipsEntries => matches!(found, Violation::Gap(_)),
+        _ => false,
+    }
+}
+
+pub(crate) async fn each_mutant_is_found_by_the_crowd<H: Harness>() {
+    for mutant in ALL.into_iter().take(9) {
+        let mut seen = BTreeSet::new();
+        for seed in 1..=CROWDS {
+            let found = crowd::run::<H>(Some(mutant), seed, 12).await;
+            if found.iter().any(|violation| symptom(mutant, violation)) {
+                seen.clear();
+                break;
+            }
+            seen.extend(found.iter().map(|violation| format!("{violation:?}")));
+            assert!(seed < CROWDS, "{mutant:?} was not found, only {seen:?}");
+        }
+    }
+}
