@@ -10,6 +10,9 @@ use crate::{Agent, Entry, Journal, Recorded, context, tokens};
 /// The most characters of one message that the summary is made from.
 const EXCERPT_CHARS: usize = 4_000;
 
+/// Bytes of a question for each token of the budget: fewer than the estimate says, for text that has more tokens.
+const BYTES_PER_TOKEN: usize = 3;
+
 /// What the model is told when it summarises.
 const INSTRUCTIONS: &str = "You compress a conversation between a user and an assistant so that the assistant can go \
 on without the original. Keep every fact, name, number, decision, file path, open question, promise and preference \
@@ -41,99 +44,112 @@ pub(crate) fn plan(
     let keep = (agent.keep_recent_tokens as usize).min(budget / 2);
     let keep = if overflow { keep.min(budget / 4) } else { keep };
     let through = cut(journal, keep)?;
-    let old = &journal.entries[..journal.entries.partition_point(|r| r.seq <= through)];
-    Some(CompactionPlan { messages: question(&journal.entries, old, budget), through })
+    Some(CompactionPlan { messages: question(journal.context(), through, budget), through })
 }
 
 /// An estimate of the tokens of the conversation as it stands, without the system prompt.
 pub fn context_tokens(journal: &Journal) -> usize {
-    let said: usize = context::conversation(&journal.entries).map(tokens::of_message).sum();
-    let summary = context::last_summary(&journal.entries).map_or(0, tokens::of_text);
-    let pending = if journal.has_user_entry() { &[][..] } else { journal.inbound.added(journal.is_fresh()) };
-    said + summary + pending.iter().map(tokens::of_message).sum::<usize>()
+    let context = journal.context();
+    let summary = context::last_summary(context).map_or(0, tokens::of_text);
+    let recorded = context::conversation(context).map(tokens::of_message).sum::<usize>();
+    let pending = context::said(journal.pending()).map(tokens::of_message).sum::<usize>();
+    summary + recorded + pending
 }
 
 /// The latest position such that everything after it costs about `keep` tokens and begins where no call is open.
 fn cut(journal: &Journal, keep: usize) -> Option<Seq> {
-    let already = last_through(&journal.entries);
+    let context = journal.context();
     let mut kept = 0;
     let mut at = None;
-    for (index, recorded) in journal.entries.iter().enumerate().rev() {
-        if recorded.seq <= already {
-            break;
-        }
-        let cost: usize = context::conversation(std::slice::from_ref(recorded)).map(tokens::of_message).sum();
-        if kept > 0 && kept + cost > keep && at.is_some() {
+    for (index, recorded) in context.iter().enumerate().skip(1).rev() {
+        let cost: usize = conversation(recorded).map(tokens::of_message).sum();
+        if at.is_some() && kept + cost > keep {
             break;
         }
         kept += cost;
-        if starts_clean(&recorded.entry) && index > 0 {
-            at = Some(journal.entries[index - 1].seq);
-            if kept >= keep {
-                break;
-            }
+        if starts_clean(&recorded.entry) {
+            at = Some(context[index - 1].seq);
         }
     }
-    let everything = || journal.history().last().map(|r| r.seq);
-    let through = if journal.has_user_entry() { at } else { at.or_else(everything) };
-    through.filter(|through| has_something(journal, already, *through))
+    let at = at.or_else(|| everything(journal));
+    at.filter(|through| context.iter().any(|r| r.seq <= *through && conversation(r).next().is_some()))
+}
+
+/// The end of the earlier runs, if the run's message is not recorded yet and can do without them word for word.
+fn everything(journal: &Journal) -> Option<Seq> {
+    if journal.has_user_entry() || answers_calls(journal.pending()) {
+        return None;
+    }
+    journal.history().last().map(|recorded| recorded.seq)
 }
 
 /// A context may begin with this entry: every earlier call has its result.
 fn starts_clean(entry: &Entry) -> bool {
-    matches!(entry, Entry::User { .. } | Entry::Assistant { .. })
+    match entry {
+        Entry::User { messages, .. } => !answers_calls(messages),
+        Entry::Assistant { .. } => true,
+        Entry::Final(last) => last.message.is_some(),
+        _ => false,
+    }
 }
 
-/// The position up to which the last summary reaches.
-fn last_through(entries: &[Recorded]) -> Seq {
-    let last = entries.iter().rev().find_map(|recorded| match &*recorded.entry {
-        Entry::Compaction { through, .. } => Some(*through),
-        _ => None,
-    });
-    last.unwrap_or(0)
+/// These messages begin with results of calls that were handed to the sender.
+fn answers_calls(messages: &[Message]) -> bool {
+    matches!(context::said(messages).next(), Some(Message::Tool { .. }))
 }
 
-/// A summary through this position would take something out of the context.
-fn has_something(journal: &Journal, already: Seq, through: Seq) -> bool {
-    let old = journal.entries.iter().filter(|r| r.seq > already && r.seq <= through);
-    old.into_iter().any(|r| context::conversation(std::slice::from_ref(r)).next().is_some())
+fn conversation(recorded: &Recorded) -> impl Iterator<Item = &Message> {
+    context::conversation(std::slice::from_ref(recorded))
 }
 
-/// What the model is asked: the previous summary and the old messages as one text, cut to fit the model. Of a text
-/// that does not fit, the latest part is kept.
-fn question(all: &[Recorded], old: &[Recorded], budget_tokens: usize) -> Vec<Cow<'static, Message>> {
-    let mut text = String::new();
-    if let Some(summary) = context::last_summary(all) {
+/// What the model is asked: the previous summary, and the messages up to `through` as one text, cut to fit the model.
+/// Of a text that does not fit, the latest part is kept; the summary, which stands for the most, has its room first.
+fn question(context: &[Recorded], through: Seq, budget_tokens: usize) -> Vec<Cow<'static, Message>> {
+    let old = &context[..context.partition_point(|recorded| recorded.seq <= through)];
+    let mut said = String::new();
+    context::conversation(old).for_each(|message| push_message(&mut said, message));
+    let room = budget_tokens.saturating_mul(BYTES_PER_TOKEN);
+    let mut text = String::from("Compress this conversation:\n\n");
+    let mut left = room;
+    if let Some(summary) = context::last_summary(context) {
+        let summary = latest(summary, room / 2);
+        left -= summary.len();
         text.push_str("Summary of what came before:\n");
         text.push_str(summary);
         text.push_str("\n\n");
     }
-    for message in context::conversation(old) {
-        let speaker = match message {
-            Message::User { .. } => "User",
-            Message::Assistant { .. } => "Assistant",
-            Message::Tool { .. } => "Tool result",
-            Message::System { .. } => "Instructions",
-        };
-        text.push_str(speaker);
-        text.push_str(": ");
-        text.extend(message.text().chars().take(EXCERPT_CHARS));
-        if let Message::Assistant { tool_calls, .. } = message {
-            for call in tool_calls {
-                text.push_str(&format!("\n[called {} with ", call.name));
-                text.extend(call.arguments.chars().take(EXCERPT_CHARS));
-                text.push(']');
-            }
+    text.push_str(latest(&said, left));
+    vec![Cow::Owned(Message::System { text: INSTRUCTIONS.to_owned() }), Cow::Owned(Message::user(text))]
+}
+
+/// Adds an excerpt of a message and of the calls in it.
+fn push_message(said: &mut String, message: &Message) {
+    let speaker = match message {
+        Message::User { .. } => "User",
+        Message::Assistant { .. } => "Assistant",
+        Message::Tool { .. } => "Tool result",
+        Message::System { .. } => "Instructions",
+    };
+    said.push_str(speaker);
+    said.push_str(": ");
+    said.extend(message.text().chars().take(EXCERPT_CHARS));
+    if let Message::Assistant { tool_calls, .. } = message {
+        for call in tool_calls {
+            said.push_str("\n[called ");
+            said.push_str(&call.name);
+            said.push_str(" with ");
+            said.extend(call.arguments.chars().take(EXCERPT_CHARS));
+            said.push(']');
         }
-        text.push_str("\n\n");
     }
-    let room = budget_tokens.saturating_mul(3);
+    said.push_str("\n\n");
+}
+
+/// The last `room` bytes of a text, or a little less, so that it begins with a whole character.
+fn latest(text: &str, room: usize) -> &str {
     let mut start = text.len().saturating_sub(room);
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    vec![
-        Cow::Owned(Message::System { text: INSTRUCTIONS.to_owned() }),
-        Cow::Owned(Message::user(format!("Compress this conversation:\n\n{}", &text[start..]))),
-    ]
+    &text[start..]
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use regrow_protocol::{Message, Part};
+use regrow_protocol::Message;
 
 use crate::{Entry, Journal, Recorded};
 
@@ -21,14 +21,11 @@ const NO_RESULT: &str = "No result was given for this call.";
 pub fn messages<'a>(journal: &'a Journal, system_prompt: &str) -> Vec<Cow<'a, Message>> {
     let mut rendered = Vec::with_capacity(journal.entries.len() + 3);
     rendered.push(Cow::Owned(Message::System { text: with_instructions(system_prompt, journal) }));
-    if let Some(summary) = last_summary(&journal.entries) {
+    if let Some(summary) = last_summary(journal.context()) {
         rendered.push(Cow::Owned(Message::user(format!("{SUMMARY_INTRO}{summary}"))));
     }
-    rendered.extend(conversation(&journal.entries).map(Cow::Borrowed));
-    if !journal.has_user_entry() {
-        let added = journal.inbound.added(journal.is_fresh());
-        rendered.extend(added.iter().filter(|message| is_said(message)).map(Cow::Borrowed));
-    }
+    rendered.extend(conversation(journal.context()).map(Cow::Borrowed));
+    rendered.extend(said(journal.pending()).map(Cow::Borrowed));
     mend(rendered)
 }
 
@@ -43,7 +40,7 @@ pub(crate) fn conversation(entries: &[Recorded]) -> impl Iterator<Item = &Messag
             Entry::Final(last) => last.message.as_slice(),
             Entry::ToolStarted { .. } | Entry::Compaction { .. } | Entry::Reset => &[],
         };
-        messages.iter().filter(|message| is_said(message))
+        said(messages)
     })
 }
 
@@ -56,8 +53,8 @@ pub(crate) fn last_summary(entries: &[Recorded]) -> Option<&str> {
 }
 
 /// Instructions belong to one turn and are not part of what was said.
-fn is_said(message: &Message) -> bool {
-    !matches!(message, Message::System { .. })
+pub(crate) fn said(messages: &[Message]) -> impl Iterator<Item = &Message> {
+    messages.iter().filter(|message| !matches!(message, Message::System { .. }))
 }
 
 fn with_instructions(system_prompt: &str, journal: &Journal) -> String {
@@ -73,41 +70,55 @@ fn with_instructions(system_prompt: &str, journal: &Journal) -> String {
 
 /// Gives every call exactly one result, directly after it, and turns results without a call into plain text.
 fn mend(messages: Vec<Cow<'_, Message>>) -> Vec<Cow<'_, Message>> {
-    let mut mended: Vec<Cow<'_, Message>> = Vec::with_capacity(messages.len());
-    let mut open: Vec<String> = Vec::new();
+    let mut mended = Mended { messages: Vec::with_capacity(messages.len()), ..Mended::default() };
     for message in messages {
         match &*message {
-            Message::Tool { call_id, content, .. } => match open.iter().position(|id| id == call_id) {
+            Message::Tool { call_id, .. } => match mended.open.iter().position(|id| id == call_id) {
                 Some(at) => {
-                    open.swap_remove(at);
-                    mended.push(message);
+                    mended.open.remove(at);
+                    mended.messages.push(message);
                 }
-                None => {
-                    let text = format!("Result of an unknown tool call `{call_id}`:\n{content}");
-                    close(&mut mended, &mut open);
-                    mended.push(Cow::Owned(Message::User { parts: vec![Part::Text { text }] }));
-                }
+                None => mended.stray.push(message),
             },
             Message::Assistant { tool_calls, text, .. } => {
-                close(&mut mended, &mut open);
-                open.extend(tool_calls.iter().map(|call| call.id.clone()));
+                mended.close();
+                mended.open.extend(tool_calls.iter().map(|call| call.id.clone()));
                 if !text.is_empty() || !tool_calls.is_empty() {
-                    mended.push(message);
+                    mended.messages.push(message);
                 }
             }
             Message::User { .. } | Message::System { .. } => {
-                close(&mut mended, &mut open);
-                mended.push(message);
+                mended.close();
+                mended.messages.push(message);
             }
         }
     }
-    close(&mut mended, &mut open);
-    mended
+    mended.close();
+    mended.messages
 }
 
-fn close(mended: &mut Vec<Cow<'_, Message>>, open: &mut Vec<String>) {
-    for call_id in open.drain(..) {
-        let message = Message::Tool { call_id, content: NO_RESULT.to_owned(), is_error: true };
-        mended.push(Cow::Owned(message));
+/// Messages that providers accept, and what the last assistant message among them still lacks.
+#[derive(Default)]
+struct Mended<'a> {
+    messages: Vec<Cow<'a, Message>>,
+    /// Its calls without a result, in the model's order.
+    open: Vec<String>,
+    /// Results without a call that came among those of its calls; they must not stand between them.
+    stray: Vec<Cow<'a, Message>>,
+}
+
+impl Mended<'_> {
+    /// The results of the last assistant message are complete.
+    fn close(&mut self) {
+        for call_id in self.open.drain(..) {
+            let message = Message::Tool { call_id, content: NO_RESULT.to_owned(), is_error: true };
+            self.messages.push(Cow::Owned(message));
+        }
+        for message in self.stray.drain(..) {
+            if let Message::Tool { call_id, content, .. } = &*message {
+                let text = format!("Result of an unknown tool call `{call_id}`:\n{content}");
+                self.messages.push(Cow::Owned(Message::user(text)));
+            }
+        }
     }
 }

@@ -56,10 +56,12 @@ pub enum Entry {
 pub enum ToolOutcome {
     /// It ran to its end, well or not.
     Completed,
-    /// It was started and cut off, and must not be repeated: nobody knows what it did.
-    Unknown,
     /// It was never started.
     Refused,
+    /// It was started and cut off, and must not be repeated: nobody knows what it did. What a newer release records
+    /// and this one does not know is read as this, too.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The end of a run: exactly one per run.

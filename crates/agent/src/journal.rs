@@ -18,7 +18,8 @@ pub struct Recorded {
 /// Everything that decides what a run does next.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    /// The log from the start of the context on: earlier runs, then this one.
+    /// The log from the start of the context on, or of this run if that comes first: a run that had its own beginning
+    /// summarised still has its limits counted from there.
     pub entries: Vec<Recorded>,
     /// The last position before this run's first entry.
     pub run_base: Seq,
@@ -49,9 +50,25 @@ impl Journal {
         !has_summary && !self.history().iter().any(|r| matches!(*r.entry, Entry::User { .. }))
     }
 
-    /// Starts the context after `base`: a summary stands for everything before.
+    /// Forgets what came before the context, which starts after `base`; this run's own entries stay.
     pub fn start_after(&mut self, base: Seq) {
-        self.entries.retain(|recorded| recorded.seq > base);
+        let start = base.min(self.run_base);
+        self.entries.retain(|recorded| recorded.seq > start);
+    }
+
+    /// The entries that a model sees: those that no summary stands for.
+    pub(crate) fn context(&self) -> &[Recorded] {
+        let summarised = self.entries.iter().rev().find_map(|recorded| match &*recorded.entry {
+            Entry::Compaction { through, .. } => Some(*through),
+            _ => None,
+        });
+        let start = self.entries.partition_point(|recorded| Some(recorded.seq) <= summarised);
+        &self.entries[start..]
+    }
+
+    /// What the run's message adds to the conversation, as long as the log does not have it.
+    pub(crate) fn pending(&self) -> &[Message] {
+        if self.has_user_entry() { &[] } else { self.inbound.added(self.is_fresh()) }
     }
 
     /// The run's message is in the log.

@@ -109,16 +109,17 @@ pub fn next(journal: &Journal, agent: &Agent, situation: &Situation) -> Action {
     if situation.aborted {
         return Action::Finish(Final::aborted(""));
     }
+    let open = journal.open_calls();
+    let planned = plan_calls(&open, journal, agent);
+    // Before the limits: what is left to do here costs nothing.
+    if planned.is_empty() && waits_for_sender(&open) {
+        return Action::Finish(handed_to_sender());
+    }
     if let Some(failed) = limit_reached(journal, &agent.limits, situation) {
         return Action::Finish(failed);
     }
-    let open = journal.open_calls();
-    let planned = plan_calls(&open, journal, agent);
     if !planned.is_empty() {
         return Action::CallTools(planned);
-    }
-    if waits_for_sender(&open) {
-        return Action::Finish(handed_to_sender());
     }
     match compaction::plan(journal, agent, situation.prompt_tokens as usize, situation.overflow) {
         Some(plan) => Action::Compact(plan),
@@ -198,11 +199,17 @@ fn limit_reached(journal: &Journal, limits: &Limits, situation: &Situation) -> O
     if situation.age_seconds > limits.seconds {
         return limit(format!("The run took longer than its limit of {} seconds.", limits.seconds));
     }
-    let answers = journal.run().iter().filter_map(|recorded| match &*recorded.entry {
-        Entry::Assistant { usage, .. } => Some(usage.total()),
-        _ => None,
-    });
-    let (steps, tokens) = answers.fold((0, 0), |(steps, tokens), spent| (steps + 1, tokens + spent));
+    let (mut steps, mut tokens) = (0, 0);
+    for recorded in journal.run() {
+        match &*recorded.entry {
+            Entry::Assistant { usage, .. } => {
+                steps += 1;
+                tokens += usage.total();
+            }
+            Entry::Compaction { usage, .. } => tokens += usage.total(),
+            _ => {}
+        }
+    }
     if steps >= limits.steps {
         return limit(format!(
             "The run reached its limit of {} model calls without finishing.",

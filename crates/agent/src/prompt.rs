@@ -92,7 +92,7 @@ fn push_files(prompt: &mut String, inputs: &PromptInputs<'_>) {
             Some(content) => {
                 let limit = if own_limit == 0 { inputs.file_chars } else { own_limit.min(inputs.file_chars) };
                 let (shown, cut) = clip(content.trim(), limit.min(left));
-                left -= shown.len().min(left);
+                left -= shown.chars().count();
                 let _ = write!(prompt, "\n## {path}\n{shown}\n");
                 if cut {
                     let _ = writeln!(prompt, "[The file is longer; read {} for the rest.]", file.name);
@@ -102,11 +102,10 @@ fn push_files(prompt: &mut String, inputs: &PromptInputs<'_>) {
     }
 }
 
-/// The longest prefix of at most `limit` bytes that ends at a character, and whether something was cut.
+/// The first `limit` characters of a text, and whether something was cut.
 fn clip(text: &str, limit: usize) -> (&str, bool) {
-    let mut end = text.len().min(limit);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => (&text[..end], true),
+        None => (text, false),
     }
-    (&text[..end], end < text.len())
 }

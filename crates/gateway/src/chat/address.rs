@@ -39,8 +39,12 @@ pub(super) fn of(
     request: &ChatRequest,
     key: Option<&str>,
 ) -> Result<Address, Refusal> {
-    let agent = agent(roster, headers, &request.model)?;
-    let (session, named) = session(headers, request, key, agent)?;
+    let (agent, chosen) = agent(roster, headers, &request.model)?;
+    let (session, named) = match header::text(headers, &SESSION_KEY)? {
+        // Without any choice of an agent, the session's own answers.
+        Some(text) => (given_session(text, agent, |other| !chosen && roster.agent(other).is_some())?, true),
+        None => own_session(request, key, agent)?,
+    };
     let model = header::text(headers, &MODEL)?;
     if let Some(model) = model.filter(|model| !model_known(model)) {
         let problem = format!("`{MODEL}` is `{model}`, which is not a configured `provider/model`.");
@@ -49,7 +53,8 @@ pub(super) fn of(
     Ok(Address { session, named, model: model.map(str::to_owned) })
 }
 
-fn agent<'a>(roster: &'a Roster, headers: &HeaderMap, model: &str) -> Result<&'a str, Refusal> {
+/// The agent, and whether the request chose it.
+fn agent<'a>(roster: &'a Roster, headers: &HeaderMap, model: &str) -> Result<(&'a str, bool), Refusal> {
     let target = roster.target(model)?;
     for name in &AGENT {
         let Some(id) = header::text(headers, name)? else { continue };
@@ -60,25 +65,17 @@ fn agent<'a>(roster: &'a Roster, headers: &HeaderMap, model: &str) -> Result<&'a
             Target::Agent(named) if named != agent => {
                 Err(Refusal::invalid(format!("`{name}` is `{id}`, but `model` is `{model}`."), name.as_str()))
             }
-            _ => Ok(agent),
+            _ => Ok((agent, true)),
         };
     }
     Ok(match target {
-        Target::Any => roster.default_agent(),
-        Target::Agent(named) => named,
+        Target::Any => (roster.default_agent(), false),
+        Target::Agent(named) => (named, true),
     })
 }
 
-/// The session, and whether the sender named it.
-fn session(
-    headers: &HeaderMap,
-    request: &ChatRequest,
-    key: Option<&str>,
-    agent: &str,
-) -> Result<(SessionKey, bool), Refusal> {
-    if let Some(text) = header::text(headers, &SESSION_KEY)? {
-        return Ok((given_session(text, agent)?, true));
-    }
+/// The session of a request that names none, and whether asking again leads there again.
+fn own_session(request: &ChatRequest, key: Option<&str>, agent: &str) -> Result<(SessionKey, bool), Refusal> {
     let (name, param, named) = match (&request.user, key) {
         (Some(user), _) => (format!("agent:{agent}:openai-user:{user}"), "user", true),
         (None, Some(key)) => {
@@ -90,11 +87,11 @@ fn session(
     Ok((session, named))
 }
 
-fn given_session(text: &str, agent: &str) -> Result<SessionKey, Refusal> {
+fn given_session(text: &str, agent: &str, may_answer: impl Fn(&str) -> bool) -> Result<SessionKey, Refusal> {
     let refuse = |problem: String| Refusal::invalid(problem, SESSION_KEY.as_str());
     let session = SessionKey::from_caller(text, agent);
     let session = session.map_err(|error| refuse(format!("`{SESSION_KEY}`: {error}.")))?;
-    if session.agent() != agent {
+    if session.agent() != agent && !may_answer(session.agent()) {
         let other = session.agent();
         return Err(refuse(format!(
             "`{SESSION_KEY}` names the agent `{other}`, but the request goes to `{agent}`: set `model` to `openclaw/{other}`."

@@ -29,6 +29,7 @@ async fn sessions_are_named_as_openclaw_names_them() {
         ("x-openclaw-agent-id: ops", "agent:ops", "kim", "agent:ops:openai-user:kim"),
         ("x-openclaw-session-key: team", "openclaw:ops", "kim", "agent:ops:team"),
         ("x-openclaw-session-key: agent:main:main", "openclaw", "kim", "agent:main:main"),
+        ("x-openclaw-session-key: agent:ops:main", "openclaw", "", "agent:ops:main"),
         ("x-openclaw-session-key: größe", "openclaw", "", "agent:main:größe"),
         ("idempotency-key: k", "openclaw", "kim", "agent:main:openai-user:kim"),
     ] {
@@ -69,6 +70,7 @@ async fn contradictions_are_refused() {
         ("x-openclaw-agent: main", "openclaw/ops", "", "x-openclaw-agent"),
         ("x-openclaw-model: acme/small", "openclaw", "", "x-openclaw-model"),
         ("x-openclaw-session-key: agent:ops:main", "openclaw/main", "", "x-openclaw-session-key"),
+        ("x-openclaw-session-key: agent:nobody:main", "openclaw", "", "x-openclaw-session-key"),
         ("x-openclaw-session-key: cron:x", "openclaw", "", "x-openclaw-session-key"),
         ("x-openclaw-session-key: agent:Ma in:x", "openclaw", "", "x-openclaw-session-key"),
         ("last-event-id: 7", "openclaw", "", "last-event-id"),

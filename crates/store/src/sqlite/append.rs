@@ -19,9 +19,6 @@ const INSERT: &str = "INSERT INTO log (session, seq, run, epoch, kind, at, paylo
 const BEHIND: &str = "SELECT epoch, kind, payload FROM log WHERE session = :session AND seq > :head
     ORDER BY seq LIMIT :limit";
 
-/// Who wrote the entry after the head that a writer has seen.
-const WRITTEN: &str = "SELECT epoch FROM log WHERE session = :session AND seq = :seq";
-
 const ABORT: &str = "SELECT abort FROM lanes
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2";
 
@@ -90,14 +87,6 @@ fn is_repeated(tx: &Tx<'_>, guard: &Guard, entries: &[NewEntry]) -> rusqlite::Re
         }
     }
     Ok(rows.next()?.is_none())
-}
-
-/// This lease has written behind the guard's head.
-pub(super) fn was_written(tx: &Tx<'_>, guard: &Guard) -> rusqlite::Result<bool> {
-    let params = named_params! { ":session": guard.session.as_bytes(), ":seq": guard.head + 1 };
-    let epoch: Option<i64> =
-        tx.connection.prepare_cached(WRITTEN)?.query_row(params, |r| r.get(0)).optional()?;
-    Ok(epoch == Some(guard.epoch.0))
 }
 
 fn still_mine(tx: &Tx<'_>, guard: &Guard) -> rusqlite::Result<Option<Control>> {

@@ -1,6 +1,6 @@
 //! Ending a run: last entries, the run's record, the inbox advanced, the lease kept or given up, all or nothing.
 
-use regrow_protocol::{Epoch, RunId, Seq};
+use regrow_protocol::{Epoch, Seq};
 use rusqlite::{OptionalExtension, named_params};
 
 use super::append;
@@ -18,8 +18,8 @@ const END: &str = "UPDATE lanes SET log_head = log_head + :entries, inbox_done =
     RETURNING context_base";
 
 const RECORD: &str = "INSERT INTO runs
-        (run, session, status, log_base, log_head, accepted_at, finished_at, error, usage, kept_epoch)
-    VALUES (:run, :session, :status, :log_base, :log_head, :accepted_at, :now, :error, :usage, :kept_epoch)";
+        (run, session, status, log_base, log_head, accepted_at, finished_at, error, usage, epoch, kept_epoch)
+    VALUES (:run, :session, :status, :log_base, :log_head, :accepted_at, :now, :error, :usage, :epoch, :kept_epoch)";
 
 /// The run that this replica began when it kept the lease, if the answer to that was lost. A lease of the same session
 /// that it got in another way has another epoch, and another holder.
@@ -87,14 +87,14 @@ fn record(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish, kept: Option<Epoch>) 
         ":run": claimed.run.as_bytes(), ":session": claimed.guard.session.as_bytes(), ":status": finish.status.code(),
         ":log_base": claimed.run_base, ":log_head": claimed.guard.head + append::count(&finish.entries),
         ":accepted_at": claimed.message.accepted_at, ":now": tx.now, ":error": finish.error,
-        ":usage": finish.usage, ":kept_epoch": kept.map(|epoch| epoch.0),
+        ":usage": finish.usage, ":epoch": claimed.guard.epoch.0, ":kept_epoch": kept.map(|epoch| epoch.0),
     };
     tx.connection.prepare_cached(RECORD)?.execute(params).map(drop)
 }
 
 /// The guard no longer matches: either this very end was written before and its answer lost, or the lease is gone.
 fn repeated(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<Option<Finished>> {
-    if !append::was_written(tx, &claimed.guard)? || !is_recorded(tx, claimed.run)? {
+    if !is_recorded(tx, claimed)? {
         return Ok(None);
     }
     let guard = &claimed.guard;
@@ -116,7 +116,9 @@ fn repeated(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<Option<Finished>
     Ok(Some(Finished { next }))
 }
 
-fn is_recorded(tx: &Tx<'_>, run: RunId) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE run = ?1)";
-    tx.connection.prepare_cached(sql)?.query_row([run.as_bytes()], |r| r.get(0))
+/// This lease has ended the run.
+fn is_recorded(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<bool> {
+    let params = named_params! { ":run": claimed.run.as_bytes(), ":epoch": claimed.guard.epoch.0 };
+    let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE run = :run AND epoch = :epoch)";
+    tx.connection.prepare_cached(sql)?.query_row(params, |r| r.get(0))
 }

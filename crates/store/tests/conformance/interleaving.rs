@@ -15,8 +15,6 @@ use super::quiesce::{answer, observe, quiesce};
 use super::scene::{entry, id, joined, message};
 use super::script::{Act, CAP, SESSIONS, SLOTS, script};
 
-const CASES: u32 = 96;
-
 /// A process and its replica; without a handle the process is dead.
 struct Slot {
     store: Option<Arc<dyn Store>>,
@@ -46,8 +44,7 @@ struct Stage<'h, H> {
 
 pub(crate) fn follow_the_model<H: Harness>() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config =
-        Config { cases: CASES, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
     let tested = TestRunner::new(config).run(&script(), |acts| {
         let found = runtime.block_on(async { perform(&H::open().await, None, &acts).await });
         if found.is_empty() { Ok(()) } else { Err(TestCaseError::fail(format!("{found:#?}"))) }

@@ -1,6 +1,6 @@
 //! Taking over: whoever is gone loses its sessions, and nothing that it still tries has an effect.
 
-use regrow_store::{Beat, Reaped};
+use regrow_store::{Beat, Finish, Reaped};
 
 use super::harness::Harness;
 use super::scene::{Scene, assert_fenced, claim, end, grant, step};
@@ -101,6 +101,20 @@ pub(crate) async fn a_zombie_under_a_new_id_gets_a_new_lease<H: Harness>() {
     other.append(&mut claimed, &[step("one")], None).await.unwrap();
     assert_fenced(&other.finish(&zombie, &end(false)).await);
     other.finish(&claimed, &end(false)).await.unwrap();
+}
+
+/// Its last entry was written, but the answer was lost; then it was taken over.
+pub(crate) async fn a_zombie_does_not_take_the_end_of_another_for_its_own<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let [owner, heir] = [scene.replica().await, scene.replica().await];
+    let zombie = scene.begin("a", owner).await;
+    scene.store.append(&mut zombie.clone(), &[step("one")], None).await.unwrap();
+    scene.outlive(owner).await;
+    let claimed = claim(&*scene.store, heir).await;
+    let finish = Finish { entries: Vec::new(), ..end(false) };
+    scene.store.finish(&claimed, &finish).await.unwrap();
+    assert_fenced(&scene.store.finish(&zombie, &end(false)).await);
+    assert_fenced(&scene.store.append(&mut zombie.clone(), &[step("one")], None).await);
 }
 
 pub(crate) async fn attempts_grow_with_each_claim_without_progress<H: Harness>() {

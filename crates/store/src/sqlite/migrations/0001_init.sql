@@ -64,7 +64,8 @@ CREATE TABLE log (
   PRIMARY KEY (session, seq)
 ) WITHOUT ROWID;
 
--- Ended runs. status: 1 done, 2 failed, 3 aborted. kept_epoch: the lease of the next run, if this end kept it.
+-- Ended runs. status: 1 done, 2 failed, 3 aborted. epoch: the lease that ended it. kept_epoch: the lease of the next
+-- run, if this end kept it.
 CREATE TABLE runs (
   run         BLOB PRIMARY KEY,
   session     BLOB NOT NULL,
@@ -75,6 +76,7 @@ CREATE TABLE runs (
   finished_at INTEGER NOT NULL,
   error       TEXT,
   usage       TEXT NOT NULL,
+  epoch       INTEGER NOT NULL,
   kept_epoch  INTEGER
 ) WITHOUT ROWID;
 

@@ -1,0 +1,25 @@
+//! Real replicas, real signals, one store, a scripted model: each test tries to break one promise of the program.
+//!
+//! A test that fails shows the logs of its replicas. Nothing here sleeps to let something happen; what cannot be awaited
+//! across processes is looked for again and again, within a limit.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
+
+mod abandonment;
+mod command_line;
+mod death;
+mod divergence;
+mod drain;
+mod expected;
+mod followers;
+mod idempotency;
+mod limits;
+mod memory;
+mod model_failures;
+mod order;
+mod pause;
+mod scene;
+mod start;
+mod store_away;
+mod stream;
+mod tools;
