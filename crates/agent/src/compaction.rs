@@ -38,11 +38,13 @@ pub(crate) fn plan(
 ) -> Option<CompactionPlan> {
     let window = agent.context_window as usize;
     let budget = window.saturating_sub(agent.reserve_tokens as usize).max(window / 4);
-    if !overflow && context_tokens(journal) + prompt_tokens <= budget {
+    let present = context_tokens(journal);
+    if !overflow && present + prompt_tokens <= budget {
         return None;
     }
+    // A provider that refused takes less than is configured: each refusal then halves what is kept.
+    let budget = if overflow { budget.min(present) } else { budget };
     let keep = (agent.keep_recent_tokens as usize).min(budget / 2);
-    let keep = if overflow { keep.min(budget / 4) } else { keep };
     let through = cut(journal, keep)?;
     Some(CompactionPlan { messages: question(journal.context(), through, budget), through })
 }
@@ -51,36 +53,40 @@ pub(crate) fn plan(
 pub fn context_tokens(journal: &Journal) -> usize {
     let context = journal.context();
     let summary = context::last_summary(context).map_or(0, tokens::of_text);
-    let recorded = context::conversation(context).map(tokens::of_message).sum::<usize>();
-    let pending = context::said(journal.pending()).map(tokens::of_message).sum::<usize>();
-    summary + recorded + pending
+    summary + cost(context::conversation(context)) + cost(context::said(journal.pending()))
 }
 
-/// The latest position such that everything after it costs about `keep` tokens and begins where no call is open.
+/// The position after which about `keep` tokens of conversation remain, the run's own message included, and before
+/// which something was said. The context after it begins where no call is open.
 fn cut(journal: &Journal, keep: usize) -> Option<Seq> {
     let context = journal.context();
+    let first = context.iter().position(|recorded| conversation(recorded).next().is_some())?;
     let mut kept = 0;
     let mut at = None;
-    for (index, recorded) in context.iter().enumerate().skip(1).rev() {
-        let cost: usize = conversation(recorded).map(tokens::of_message).sum();
+    for index in (first + 1..=context.len()).rev() {
+        let (cost, clean) = match context.get(index) {
+            Some(recorded) => (cost(conversation(recorded)), starts_clean(&recorded.entry)),
+            // A message counts as the entry that it will be, so that recording it changes no decision.
+            None => (cost(context::said(journal.pending())), is_pending_clean(journal)),
+        };
         if at.is_some() && kept + cost > keep {
             break;
         }
         kept += cost;
-        if starts_clean(&recorded.entry) {
+        if clean {
             at = Some(context[index - 1].seq);
         }
     }
-    let at = at.or_else(|| everything(journal));
-    at.filter(|through| context.iter().any(|r| r.seq <= *through && conversation(r).next().is_some()))
+    at
 }
 
-/// The end of the earlier runs, if the run's message is not recorded yet and can do without them word for word.
-fn everything(journal: &Journal) -> Option<Seq> {
-    if journal.has_user_entry() || answers_calls(journal.pending()) {
-        return None;
-    }
-    journal.history().last().map(|recorded| recorded.seq)
+fn cost<'a>(messages: impl Iterator<Item = &'a Message>) -> usize {
+    messages.map(tokens::of_message).sum()
+}
+
+/// A context may begin with the run's message, which is not recorded yet.
+fn is_pending_clean(journal: &Journal) -> bool {
+    !journal.has_user_entry() && !answers_calls(journal.pending())
 }
 
 /// A context may begin with this entry: every earlier call has its result.

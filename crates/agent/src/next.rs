@@ -159,10 +159,11 @@ fn plan_calls(open: &OpenCalls<'_>, journal: &Journal, agent: &Agent) -> Vec<Pla
 
 fn way_of(call: &ToolCall, open: &OpenCalls<'_>, agent: &Agent) -> Way {
     match agent.tools.get(&call.name) {
-        None => Way::Missing,
         Some(Effect::Repeatable) => Way::Execute,
-        Some(Effect::Unsafe) if open.started.contains(&call.id.as_str()) => Way::Unknown,
+        // Also if there is no such tool any more: there was one when the call was started.
+        _ if open.started.contains(&call.id.as_str()) => Way::Unknown,
         Some(Effect::Unsafe) => Way::ExecuteOnce,
+        None => Way::Missing,
     }
 }
 

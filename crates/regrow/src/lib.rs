@@ -9,6 +9,7 @@ mod state;
 mod store_url;
 mod table;
 mod wiring;
+mod workspace;
 
 pub mod config;
 

@@ -20,7 +20,12 @@ pub(crate) fn init(config: &LoggingConfig) {
     let terminal = std::io::stderr().is_terminal();
     let style =
         config.console_style.unwrap_or(if terminal { ConsoleStyle::Pretty } else { ConsoleStyle::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (a full disk, a closed pipe) is lost. To complain about that on standard error, as is
+    // usual, would panic in whichever thread had something to say.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // Logging that was started before (by an embedding program) stays as it is.
     let _ = match style {
         ConsoleStyle::Json => builder.json().flatten_event(true).try_init(),

@@ -18,6 +18,7 @@ use crate::config::{self, ModelApi, ModelInput, ProviderConfig, ToolProfile};
 use crate::outcome::Unusable;
 use crate::state::{State, create_private};
 use crate::store_url::StoreUrl;
+use crate::workspace;
 
 /// Claims of a run without progress before it is given up.
 const ATTEMPTS: u32 = 3;
@@ -105,6 +106,9 @@ fn agent(state: &State, id: &str) -> anyhow::Result<AgentProfile> {
     let state_dir = state.agent_dir(id);
     create_private(&workspace)?;
     create_private(&state_dir)?;
+    if !defaults.skip_bootstrap {
+        workspace::bootstrap(&workspace)?;
+    }
     let models = match config.agents.model_of(id) {
         Some(choice) => std::iter::once(&choice.primary).chain(&choice.fallbacks).cloned().collect(),
         None => vec![default_model(config)],

@@ -3,6 +3,8 @@
 
 #[path = "crash/check.rs"]
 mod check;
+#[path = "crash/process.rs"]
+mod process;
 #[path = "crash/script.rs"]
 mod script;
 #[path = "crash/sender.rs"]
@@ -26,7 +28,7 @@ fn uncut(script: &Script) -> World {
 }
 
 proptest! {
-    #![proptest_config(config(128))]
+    #![proptest_config(config(96))]
 
     #[test]
     fn every_single_crash_heals(script in script()) {

@@ -3,5 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
 
+mod compaction;
+mod context;
 mod crash;
+mod inbound;
+mod next;
+mod persisted;
+mod prompt;
+mod reply;
 mod scene;

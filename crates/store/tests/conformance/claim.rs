@@ -11,6 +11,9 @@ use super::scene::{Scene, claim, end, id, key, step};
 pub(crate) async fn the_oldest_come_first_and_at_most_so_many<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let replica = scene.replica().await;
+    // What a session did before gives it no better place.
+    let past = scene.begin("b", replica).await;
+    scene.store.finish(&past, &end(false)).await.unwrap();
     for name in ["c", "a", "d", "b"] {
         scene.queue(name).await;
     }
@@ -19,6 +22,26 @@ pub(crate) async fn the_oldest_come_first_and_at_most_so_many<H: Harness>() {
     for want in [vec![id("c")], vec![id("a"), id("d")], vec![id("b")], vec![]] {
         let got = scene.store.claim(replica, want.len().max(1)).await.unwrap();
         assert_eq!(got.iter().map(|claimed| claimed.session()).collect::<Vec<_>>(), want);
+    }
+}
+
+/// A busy session does not keep its place: it queues again behind those that waited meanwhile.
+pub(crate) async fn a_session_that_was_served_waits_behind_others<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    for hand_over in ["finish", "release", "leave"] {
+        let owner = scene.replica().await;
+        let served = scene.begin(&format!("{hand_over} served"), owner).await;
+        scene.queue(served.session_key.rest()).await;
+        scene.queue(hand_over).await;
+        match hand_over {
+            "finish" => drop(scene.store.finish(&served, &end(false)).await.unwrap()),
+            "release" => scene.store.release(&served).await.unwrap(),
+            _ => scene.store.leave(owner).await.unwrap(),
+        }
+        let order: Vec<_> = scene.store.claim(replica, 10).await.unwrap();
+        let order: Vec<_> = order.iter().map(|claimed| claimed.session()).collect();
+        assert_eq!(order, [id(hand_over), served.session()]);
     }
 }
 

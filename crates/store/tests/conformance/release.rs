@@ -34,6 +34,21 @@ pub(crate) async fn releasing_is_not_an_attempt<H: Harness>() {
     }
 }
 
+/// The replica is the same and the log is the same: the epoch alone tells the old lease from the new one.
+pub(crate) async fn a_lease_that_was_given_back_stays_fenced<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let mut old = scene.begin("a", replica).await;
+    scene.store.release(&old).await.unwrap();
+    let new = claim(&*scene.store, replica).await;
+    let before = scene.picture("a").await;
+    assert_fenced(&scene.store.append(&mut old, &[step("one")], None).await);
+    assert_fenced(&scene.store.finish(&old, &end(false)).await);
+    assert_fenced(&scene.store.release(&old).await);
+    assert_eq!(scene.picture("a").await, before);
+    scene.store.finish(&new, &end(false)).await.unwrap();
+}
+
 pub(crate) async fn a_lease_whose_grant_was_lost_is_found_and_disowned<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let replica = scene.replica().await;

@@ -7,6 +7,7 @@ pub(crate) mod abort;
 pub(crate) mod accept;
 pub(crate) mod append;
 pub(crate) mod broken;
+mod checker;
 pub(crate) mod claim;
 pub(crate) mod crowd;
 pub(crate) mod finish;
@@ -61,6 +62,7 @@ macro_rules! conformance {
                 }
                 claim {
                     the_oldest_come_first_and_at_most_so_many
+                    a_session_that_was_served_waits_behind_others
                     a_replica_that_takes_nothing_gets_none
                     nothing_ready_is_nothing_claimed
                     two_claimers_never_share_a_session
@@ -85,6 +87,7 @@ macro_rules! conformance {
                 release {
                     releasing_hands_the_run_over_and_fences
                     releasing_is_not_an_attempt
+                    a_lease_that_was_given_back_stays_fenced
                     a_lease_whose_grant_was_lost_is_found_and_disowned
                     disowning_needs_the_owner_and_the_epoch
                 }
