@@ -55,15 +55,24 @@ pub(crate) async fn create<E: Engine>(
     let key = key::of(&parts.headers)?;
     let resume = position::of(&parts.headers)?;
     let body = read_body::read(&parts.headers, body, &app.limits, &app.body_room).await?;
-    let Asked { request, digest } = submit::parse(body, key.is_some()).await?;
+    let Asked { request, digest, room } = submit::parse(body).await?;
     let address = address::of(&app.roster, &*app.model_known, &parts.headers, &request, key)?;
+    let fingerprint = submit::fingerprint(digest, &address);
     let wanted =
         Wanted { model: request.model.clone(), stream: request.stream, include_usage: request.include_usage };
-    let session = (resume.is_none() || address.named).then(|| address.session.clone());
-    let ticket = match resume {
-        Some(position) => attached(app, position, &address).await?,
-        None => submit::submit(app, address, request, key, digest).await?,
+    let left_off = match resume {
+        Some(position) if key.is_none() => attached(app, position, &address, fingerprint).await?,
+        _ => None,
     };
+    let session = (left_off.is_none() || address.named).then(|| address.session.clone());
+    let ticket = match left_off {
+        Some(ticket) => ticket,
+        None => submit::submit(app, address, request, key, fingerprint).await?,
+    };
+    // Accepted, so it is in the store; until then it counts as a body that is arriving.
+    drop(room);
+    // A position in another run's text is one that the client has kept too long.
+    let resume = resume.filter(|position| position.run == ticket.run);
     let abandon = Abandon::new(app, ticket.run, key.is_none() && !ticket.duplicate);
     let mut response = answer(app, &ticket, wanted, resume, abandon, key.is_some()).await;
     if let Some(session) = session {
@@ -138,14 +147,18 @@ async fn answer<E: Engine>(
     response
 }
 
-/// The run that a client was following when it lost its connection. Whoever names a session can only attach to the
-/// runs of that session.
-async fn attached<E: Engine>(app: &App<E>, position: Position, address: &Address) -> Result<Ticket, Refusal> {
-    let ticket = find(app, position.run).await?;
-    if address.named && ticket.session != SessionId::of(&address.session) {
-        return Err(Refusal::invalid("`Last-Event-ID` is of another session.", LAST_EVENT_ID.as_str()));
-    }
-    Ok(Ticket { duplicate: true, ..ticket })
+/// The run that a client without a key was following when it lost its connection: the one of its last event, if that
+/// answers this very request. Otherwise the request is a new message, and the client has kept the event too long.
+async fn attached<E: Engine>(
+    app: &App<E>,
+    position: Position,
+    address: &Address,
+    fingerprint: u64,
+) -> Result<Option<Ticket>, Refusal> {
+    let ticket = app.engine.ticket(position.run).await?;
+    let same_session = |ticket: &Ticket| !address.named || ticket.session == SessionId::of(&address.session);
+    let ticket = ticket.filter(|ticket| ticket.fingerprint == fingerprint && same_session(ticket));
+    Ok(ticket.map(|ticket| Ticket { duplicate: true, ..ticket }))
 }
 
 async fn find<E: Engine>(app: &App<E>, run: RunId) -> Result<Ticket, Refusal> {

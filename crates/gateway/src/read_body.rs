@@ -14,11 +14,12 @@ use crate::refusal::Refusal;
 /// Bytes in a unit of the room for bodies.
 pub(crate) const ROOM_UNIT: usize = 1 << 10;
 
-/// A body in memory, with its share of the room for bodies: the share is given back when this is dropped.
+/// A body in memory, with its share of the room for bodies.
 pub(crate) struct ReadBody {
     /// The body.
     pub(crate) bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    /// Dropping it gives the share back.
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// Reads a JSON body. A body whose announced length is too large is refused before its first byte.
@@ -63,7 +64,7 @@ async fn collect(
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(ReadBody { bytes: bytes.freeze(), _room: taken })
+    Ok(ReadBody { bytes: bytes.freeze(), room: taken })
 }
 
 fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {

@@ -18,7 +18,8 @@ pub struct Accept {
     pub fingerprint: u64,
     /// The message, opaque to the store.
     pub body: Vec<u8>,
-    /// The most messages of this session that may wait or run at once; one more is refused.
+    /// The most messages of this session that may wait or run at once; one more is refused. With 0 only a duplicate is
+    /// recognised, and nothing is written.
     pub cap: u32,
     /// The replica that will run the message at once if the session is idle. It must be alive and not draining, else
     /// the session becomes ready for whoever claims it first.

@@ -54,6 +54,8 @@ pub struct RunView {
     pub session_key: SessionKey,
     /// When its message was accepted: milliseconds since 1970, by the store's clock.
     pub accepted_at: i64,
+    /// The digest of what was asked.
+    pub fingerprint: u64,
     /// Where it stands.
     pub state: RunState,
 }

@@ -17,13 +17,14 @@ mod reap;
 mod release;
 mod row;
 mod schema;
+mod steps;
 mod views;
 mod wake;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
@@ -31,6 +32,7 @@ use tokio::sync::broadcast;
 
 use self::liveness::Liveness;
 use self::reader::Readers;
+use self::steps::Steps;
 use self::wake::Wake;
 use self::writer::Writer;
 use crate::{
@@ -43,6 +45,9 @@ pub use self::schema::{SCHEMA_VERSION, version};
 /// Milliseconds since 1970. All processes of a machine share one clock, so it is the store's clock.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Reads at once of one process.
+const READERS: usize = 4;
+
 /// How to open the store.
 #[derive(Clone)]
 pub struct Options {
@@ -50,6 +55,8 @@ pub struct Options {
     pub path: PathBuf,
     /// The store's clock.
     pub clock: Clock,
+    /// A clock of this process that is never set; it tells a step of the store's clock from the passing of time.
+    pub monotonic: Clock,
     /// How long an intent may wait for its turn before it fails as unavailable.
     pub patience: Duration,
 }
@@ -57,7 +64,10 @@ pub struct Options {
 impl Options {
     /// The usual options for this file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), clock: Arc::new(system_clock), patience: Duration::from_secs(5) }
+        let started = Instant::now();
+        let monotonic = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let patience = Duration::from_secs(5);
+        Self { path: path.into(), clock: Arc::new(system_clock), monotonic: Arc::new(monotonic), patience }
     }
 }
 
@@ -70,6 +80,9 @@ fn system_clock() -> i64 {
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    /// Looks for dead replicas never wait behind the reads of others.
+    pulse: Readers,
+    steps: Steps,
     liveness: Liveness,
     wake: Arc<Wake>,
     clock: Clock,
@@ -102,9 +115,20 @@ impl SqliteStore {
             .map_err(|e| Error::Unavailable(format!("cannot create {}: {e}", peers.display())))?;
         let wake = Arc::new(Wake::new(peers.clone()));
         let writer = Writer::start(connection, options.clock.clone(), Arc::clone(&wake), options.patience)?;
-        let readers = Readers::open(path)?;
+        let readers = Readers::open(path, READERS)?;
+        let pulse = Readers::open(path, 1)?;
+        let steps = Steps::new(options.clock.clone(), options.monotonic.clone());
         let liveness = Liveness::new(peers);
-        Ok(Self { writer, readers, liveness, wake, clock: options.clock.clone(), cluster_secret })
+        Ok(Self {
+            writer,
+            readers,
+            pulse,
+            steps,
+            liveness,
+            wake,
+            clock: options.clock.clone(),
+            cluster_secret,
+        })
     }
 }
 
@@ -124,7 +148,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
 impl Store for SqliteStore {
     async fn join(&self, replica: &Replica) -> Result<(), Error> {
         self.liveness.hold(replica.id)?;
-        self.wake.listen(replica.id)?;
+        self.wake.listen(replica.id);
         heartbeat::join(&self.writer, replica).await
     }
 
@@ -173,7 +197,7 @@ impl Store for SqliteStore {
     }
 
     async fn reap(&self) -> Result<Reaped, Error> {
-        reap::reap(&self.writer, &self.readers, &self.liveness, &self.clock).await
+        reap::reap(&self.writer, &self.pulse, &self.liveness, &self.steps).await
     }
 
     async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use regrow_agent::{Entry, PlannedCall, ToolOutcome, Way};
-use regrow_protocol::{Message, ToolCall};
+use regrow_protocol::{Message, Seq, ToolCall};
 use regrow_tools::{Output, SessionStatus};
 
 use crate::drive::Stopped;
@@ -22,7 +22,11 @@ const UNKNOWN: &str = "The outcome of this call is unknown: the process that exe
 impl Run<'_> {
     /// Settles some of these calls and records their results; the journal then tells which are left. Repeatable calls
     /// go together; an unsafe one goes alone, so that its result is recorded the moment it is known.
-    pub(crate) async fn call_tools(&mut self, context: &Context, calls: Vec<PlannedCall>) -> Result<(), Stopped> {
+    pub(crate) async fn call_tools(
+        &mut self,
+        context: &Context,
+        calls: Vec<PlannedCall>,
+    ) -> Result<(), Stopped> {
         let (mut alone, mut together): (Vec<_>, Vec<_>) =
             calls.into_iter().partition(|planned| planned.way == Way::ExecuteOnce);
         if together.is_empty() {
@@ -32,7 +36,7 @@ impl Run<'_> {
             together = alone;
         }
         let Some(settled) = self.settle_all(context, &together).await? else {
-            // Aborted: the next look at the journal ends the run.
+            // Aborted or out of time: the next look at the journal ends the run.
             return Ok(());
         };
         let results = settled
@@ -45,13 +49,14 @@ impl Run<'_> {
         self.append(results, None).await
     }
 
-    /// Results in the model's order; `None` if the run was aborted meanwhile.
+    /// Results in the model's order; `None` if the run was aborted or ran out of time meanwhile.
     async fn settle_all(
         &self,
         context: &Context,
         calls: &[PlannedCall],
     ) -> Result<Option<Vec<(String, Output, ToolOutcome)>>, Stopped> {
-        let rerun = self.claimed.attempt > 1;
+        // Asked for under an earlier lease, whose owner may have begun to execute them.
+        let rerun = self.asked_at() <= self.inherited;
         let status = self.status(context);
         let work: FuturesUnordered<_> = calls
             .iter()
@@ -102,7 +107,8 @@ impl Run<'_> {
             Ok(arguments) => arguments,
             Err(e) => return Output::error(format!("The arguments are not valid JSON: {e}")),
         };
-        let key = format!("{}:{}", self.claimed.run, call.id);
+        // A call's id is unique within its answer only: some models count from the start in each.
+        let key = format!("{}:{}:{}", self.claimed.run, self.asked_at(), call.id);
         let tool_context = regrow_tools::Context {
             workspace: &context.profile.workspace,
             state_dir: &context.profile.state_dir,
@@ -121,6 +127,12 @@ impl Run<'_> {
                 Output::error(format!("The tool did not finish within {} seconds.", TOOL_TIMEOUT.as_secs()))
             }
         }
+    }
+
+    /// The position of the answer that asked for the open calls.
+    fn asked_at(&self) -> Seq {
+        let asked = self.journal.entries.iter().rev().find(|r| matches!(*r.entry, Entry::Assistant { .. }));
+        asked.map_or(0, |asked| asked.seq)
     }
 
     fn status(&self, context: &Context) -> SessionStatus {

@@ -87,8 +87,8 @@ async fn one_run(
     let driven = AssertUnwindSafe(run.drive(inbound)).catch_unwind().await;
     let outcome = match driven {
         Ok(Ok(next)) => Ok(next),
-        Ok(Err(stopped)) => settle(&mut run, stopped).await,
-        Err(panic) => settle(&mut run, Stopped::Broken(describe(&panic))).await,
+        Ok(Err(stopped)) => settle_caught(&mut run, stopped).await,
+        Err(panic) => settle_caught(&mut run, Stopped::Broken(describe(&panic))).await,
     };
     worker.let_go(session, epoch);
     match outcome {
@@ -98,6 +98,16 @@ async fn one_run(
             None
         }
     }
+}
+
+/// Settles a run even if that panics, too: then the lease is let go, and the audit gives it up.
+async fn settle_caught(run: &mut Run<'_>, stopped: Stopped) -> Result<Option<Box<Claimed>>, Stopped> {
+    let settled = AssertUnwindSafe(settle(run, stopped)).catch_unwind().await;
+    settled.unwrap_or_else(|panic| {
+        let why = describe(&panic);
+        tracing::error!(%why, "the run cannot be ended");
+        Err(Stopped::Broken(why))
+    })
 }
 
 /// A run that stopped: it ends as failed, is handed over, or is dropped.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regrow_agent::{Entry, Reply};
+use regrow_agent::{Ending, Entry, Reply};
 use regrow_protocol::{RunId, SessionId};
 use regrow_store::{Error, RunEnd, RunState};
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(60);
 pub enum Update {
     /// More text, to be appended.
     Text(String),
-    /// The run has ended; all of its text was given before.
+    /// The run has ended; all of its text was given before. Text of an answer that failed is in no reply.
     Ended(Arc<Reply>),
     /// After a takeover the run's text is no longer an extension of what this follower has. Following again from the
     /// start gives the whole reply.
@@ -132,8 +132,9 @@ impl Follow {
     fn tell_end(&mut self, reply: Arc<Reply>) -> Update {
         let rest = self.cursor.rest(&reply.text).filter(|_| reply.text.len() >= self.cursor.len());
         match rest {
-            None => self.diverged(),
-            Some("") => {
+            // Of an answer that failed in the middle nothing is recorded; that it failed is what there is to tell.
+            None if reply.ending == Ending::Done => self.diverged(),
+            None | Some("") => {
                 self.source = Source::Exhausted;
                 Update::Ended(reply)
             }
@@ -243,9 +244,8 @@ impl Live {
         };
         let long_enough = draft.text.len() >= cursor.len();
         match (rest, &draft.end) {
-            (None, Some(End::Lost)) => Look::End(End::Lost),
-            (None, _) => Look::Diverged,
-            (Some(""), Some(end)) => Look::End(end.clone()),
+            (None | Some(""), Some(end)) => Look::End(end.clone()),
+            (None, None) => Look::Diverged,
             (Some(rest), _) => {
                 if long_enough {
                     self.checked = Some(draft.generation);

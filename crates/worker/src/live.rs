@@ -103,7 +103,10 @@ impl LiveRun {
     /// What was said of the unfinished answer.
     pub(crate) fn unfinished(&self) -> String {
         let draft = self.draft();
-        draft.text[draft.journaled..].trim_start_matches('\n').to_owned()
+        let unfinished = &draft.text[draft.journaled..];
+        // Only what separates answers goes: an answer may itself begin with a blank line.
+        let separated = if draft.journaled > 0 { unfinished.strip_prefix("\n\n") } else { None };
+        separated.unwrap_or(unfinished).to_owned()
     }
 
     /// The run goes away; the first word counts.
@@ -195,4 +198,61 @@ impl Drop for Shown {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(live: &LiveRun) -> (u64, String) {
+        let draft = live.draft();
+        (draft.generation, draft.text.clone())
+    }
+
+    #[test]
+    fn what_is_unfinished_continues_what_is_journaled_as_followers_saw_it() {
+        for (journaled, pieces) in [
+            ("", &["Hello", " there"][..]),
+            ("", &["\n\nHello"]),
+            ("Before.", &["Hello"]),
+            ("Before.", &["\n\nHello"]),
+            ("Before.", &["\n", "\nHello"]),
+            ("Before.", &[]),
+        ] {
+            let live = LiveRun::new(journaled.to_owned());
+            pieces.iter().for_each(|piece| live.push(piece));
+            let mut text = journaled.to_owned();
+            extend_visible(&mut text, &live.unfinished());
+            assert_eq!(text, live.draft().text, "{journaled:?} {pieces:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_taken_back_begins_a_generation_and_text_that_grows_does_not() {
+        let live = LiveRun::new("Before.".to_owned());
+        live.restart();
+        live.push("one");
+        live.push(" two");
+        live.journaled("Before.\n\none two".to_owned());
+        assert_eq!(state(&live).0, 0);
+        live.push("three");
+        live.restart();
+        assert_eq!(state(&live), (1, "Before.\n\none two".to_owned()));
+        live.journaled("Other.".to_owned());
+        assert_eq!(state(&live), (2, "Other.".to_owned()));
+    }
+
+    #[test]
+    fn a_run_that_leaves_the_board_is_lost_there_and_does_not_take_its_successor_along() {
+        let board = Arc::new(Board::default());
+        let (session, run) = (SessionId::from_bytes([1; 16]), RunId::new());
+        let [old, new] = [LiveRun::new(String::new()), LiveRun::new(String::new())];
+        let first = board.show(session, run, Arc::clone(&old));
+        let second = board.show(session, run, Arc::clone(&new));
+        drop(first);
+        assert!(matches!(old.draft().end, Some(End::Lost)));
+        assert!(board.find(run).is_some_and(|found| Arc::ptr_eq(&found, &new)));
+        drop(second);
+        assert!(board.find(run).is_none());
+    }
 }

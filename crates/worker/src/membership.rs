@@ -4,7 +4,7 @@
 //! It runs on a thread and a runtime of its own, so that a busy or blocked worker does not lose its lease for being
 //! slow. If the store says that this life is over, every run of it is dropped and the replica joins again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ const REAP_EVERY: Duration = Duration::from_millis(100);
 
 /// Heartbeats per lease.
 const BEATS_PER_LEASE: u32 = 4;
+
+/// Leases that the store says this replica owns and that nobody here knows, with the beat that first said so.
+type Suspects = HashMap<(SessionId, Epoch), Instant>;
 
 /// Makes this process known under a new id.
 pub(crate) async fn join(store: &dyn Store, options: &Options) -> Result<Life, Error> {
@@ -43,7 +46,7 @@ pub(crate) fn start(worker: &Arc<Inner>) -> Result<(), Error> {
     let worker = Arc::downgrade(worker);
     let body = move || {
         runtime.block_on(async move {
-            let mut suspects = HashSet::new();
+            let mut suspects = Suspects::new();
             let mut next_beat = Instant::now();
             while let Some(worker) = worker.upgrade() {
                 if next_beat <= Instant::now() {
@@ -61,10 +64,11 @@ pub(crate) fn start(worker: &Arc<Inner>) -> Result<(), Error> {
     std::thread::Builder::new().name("heartbeat".to_owned()).spawn(body).map(drop).map_err(fail)
 }
 
-async fn beat(worker: &Arc<Inner>, suspects: &mut HashSet<(SessionId, Epoch)>) {
+async fn beat(worker: &Arc<Inner>, suspects: &mut Suspects) {
     let life = worker.life();
     if life.over.is_cancelled() {
-        return;
+        // The last attempt to join again has failed.
+        return rejoin(worker, &life).await;
     }
     let sent = Instant::now();
     let patience = worker.options.lease / 2;
@@ -81,13 +85,7 @@ async fn beat(worker: &Arc<Inner>, suspects: &mut HashSet<(SessionId, Epoch)>) {
 }
 
 /// Compares what the store says this replica owns with what it drives.
-async fn audit(
-    worker: &Inner,
-    life: &Life,
-    sent: Instant,
-    lanes: &[OwnedLane],
-    suspects: &mut HashSet<(SessionId, Epoch)>,
-) {
+async fn audit(worker: &Inner, life: &Life, sent: Instant, lanes: &[OwnedLane], suspects: &mut Suspects) {
     let held = worker.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for lane in lanes.iter().filter(|lane| lane.abort) {
         if let Some(held) = held.get(&lane.session).filter(|held| held.run == lane.run) {
@@ -100,13 +98,16 @@ async fn audit(
             held.fenced.cancel();
         }
     }
-    // A lease may be on its way to this process just now; one that was unknown at two beats in a row never came.
-    let unknown: HashSet<_> = owned
+    // A lease may be on its way to this process just now; one that is still unknown a beat later never came. Beats that
+    // somebody asked for may follow each other quickly, so it is time that counts.
+    let unknown = owned
         .into_iter()
         .filter(|(session, epoch)| held.get(session).is_none_or(|h| h.epoch != *epoch))
-        .collect();
-    let leaked: Vec<_> = unknown.intersection(suspects).copied().collect();
-    *suspects = unknown;
+        .map(|lease| (lease, suspects.get(&lease).copied().unwrap_or(sent)));
+    *suspects = unknown.collect();
+    let overdue = worker.options.lease / (2 * BEATS_PER_LEASE);
+    let leaked = suspects.iter().filter(|(_, first)| sent.duration_since(**first) >= overdue);
+    let leaked: Vec<_> = leaked.map(|(lease, _)| *lease).collect();
     if !leaked.is_empty() {
         match worker.store.disown(life.replica, &leaked).await {
             Ok(count) => tracing::warn!(count, "gave up leases that never reached this replica"),
@@ -117,11 +118,11 @@ async fn audit(
 
 /// The store does not know this life: everything under it belongs to others.
 async fn rejoin(worker: &Arc<Inner>, old: &Life) {
-    tracing::warn!(replica.id = %old.replica, "the lease was lost; joining again");
     old.over.cancel();
     if worker.is_draining() {
         return;
     }
+    tracing::warn!(replica.id = %old.replica, "the lease was lost; joining again");
     let joined = async {
         worker.store.leave(old.replica).await?;
         join(&*worker.store, &worker.options).await

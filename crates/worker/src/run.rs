@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regrow_agent::{
     Action, Agent, Answered, CompactionPlan, Effect, Ending, Entry, FailureKind, Final, Inbound, Journal,
@@ -29,11 +30,15 @@ pub(crate) struct Run<'a> {
     pub(crate) claimed: Claimed,
     pub(crate) held: Held,
     keep: bool,
+    /// The head of the log at the claim: entries up to here were written under earlier leases.
+    pub(crate) inherited: Seq,
     /// What the core decides on.
     pub(crate) journal: Journal,
     /// All entries of this run, those before a compaction included.
     said: Vec<Arc<Entry>>,
     shown: Option<Shown>,
+    /// The journal was read, so that what is in it is all there is.
+    loaded: bool,
     overflows: u32,
 }
 
@@ -78,7 +83,20 @@ impl<'a> Run<'a> {
             inbound: Inbound::default(),
             inbox_seq: claimed.message.seq,
         };
-        Self { worker, life, claimed, held, keep, journal, said: Vec::new(), shown: None, overflows: 0 }
+        let inherited = claimed.head();
+        Self {
+            worker,
+            life,
+            claimed,
+            held,
+            keep,
+            inherited,
+            journal,
+            said: Vec::new(),
+            shown: None,
+            loaded: false,
+            overflows: 0,
+        }
     }
 
     /// Drives the run to its end; returns the session's next run if the lease was kept.
@@ -89,6 +107,7 @@ impl<'a> Run<'a> {
                 .map_err(|e| Stopped::Broken(format!("the message cannot be read: {e}")))?,
         };
         self.load().await?;
+        self.loaded = true;
         let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
         self.shown = Some(self.worker.board.show(self.claimed.session(), self.claimed.run, live));
         let Some(profile) = self.worker.options.agents.get(self.claimed.session_key.agent()) else {
@@ -137,7 +156,7 @@ impl<'a> Run<'a> {
                 Ok(read) => break read,
                 Err(error) if error.is_retryable() => {
                     tracing::debug!(%error, "the journal cannot be read yet");
-                    let pause = std::time::Duration::from_millis(fastrand::u64(50..200));
+                    let pause = Duration::from_millis(fastrand::u64(50..200));
                     tokio::select! {
                         () = self.held.fenced.cancelled() => return Err(Stopped::Fenced),
                         () = tokio::time::sleep(pause) => {}
@@ -186,13 +205,24 @@ impl<'a> Run<'a> {
         Context { profile: profile.clone(), prompt, tools, chain, agent, prompt_tokens }
     }
 
+    /// Milliseconds since the message was accepted.
+    fn age(&self) -> u64 {
+        let now = jiff::Timestamp::now().as_millisecond();
+        now.saturating_sub(self.claimed.message.accepted_at).max(0).unsigned_abs()
+    }
+
+    /// The time until the core calls the run too old: until its age in whole seconds is above the limit.
+    fn time_left(&self) -> Duration {
+        let profile = self.worker.options.agents.get(self.claimed.session_key.agent());
+        let limit = profile.map_or(u64::MAX, |profile| profile.limits.seconds);
+        Duration::from_millis(limit.saturating_add(1).saturating_mul(1_000).saturating_sub(self.age()))
+    }
+
     fn situation(&self, context: &Context) -> Situation {
-        let accepted_at = self.claimed.message.accepted_at;
-        let age = jiff::Timestamp::now().as_millisecond().saturating_sub(accepted_at).max(0);
         Situation {
             aborted: self.held.abort.is_cancelled(),
             attempt: self.claimed.attempt,
-            age_seconds: age.unsigned_abs() / 1_000,
+            age_seconds: self.age() / 1_000,
             prompt_tokens: context.prompt_tokens,
             overflow: self.overflows > 0,
         }
@@ -211,7 +241,9 @@ impl<'a> Run<'a> {
             let call = self.worker.models.complete(&context.chain, &request, &mut on_delta);
             match self.unless_interrupted(call).await? {
                 Some(answer) => answer,
-                None => return Ok(Some(self.aborted())),
+                None if self.held.abort.is_cancelled() => return Ok(Some(self.aborted())),
+                // Out of time: the core ends the run.
+                None => return Ok(None),
             }
         };
         match answer {
@@ -267,7 +299,7 @@ impl<'a> Run<'a> {
         };
         let mut ignore = |_: Delta<'_>| {};
         let call = self.worker.models.complete(&context.chain, &request, &mut ignore);
-        let Some(answer) = self.unless_interrupted(call).await? else { return Ok(Some(self.aborted())) };
+        let Some(answer) = self.unless_interrupted(call).await? else { return Ok(None) };
         let completion = match answer {
             Ok(completion) => completion,
             Err(error) => return Ok(Some(failed(&error))),
@@ -281,7 +313,7 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Waits for `work` unless the run is aborted (`None`), fenced or handed over.
+    /// Waits for `work` unless the run is aborted or out of time (`None`: the core then ends it), fenced or handed over.
     pub(crate) async fn unless_interrupted<T>(
         &self,
         work: impl Future<Output = T>,
@@ -294,13 +326,14 @@ impl<'a> Run<'a> {
             () = self.held.abort.cancelled() => Ok(None),
             _ = phase.wait_for(|phase| *phase == Phase::HandingOver) => Err(Stopped::HandOver),
             done = work => Ok(Some(done)),
+            () = tokio::time::sleep(self.time_left()) => Ok(None),
         }
     }
 
     /// Nothing outside is touched while the lease may have been taken.
     pub(crate) async fn wait_until_trusted(&self) -> Result<(), Stopped> {
         while !self.life.is_trusted() {
-            let pause = tokio::time::sleep(std::time::Duration::from_millis(50));
+            let pause = tokio::time::sleep(Duration::from_millis(50));
             tokio::select! {
                 () = self.held.fenced.cancelled() => return Err(Stopped::Fenced),
                 () = pause => {}
@@ -363,12 +396,14 @@ impl<'a> Run<'a> {
         entries.push(Entry::Final(last));
         let encoded = encode(&entries)?;
         let first = self.claimed.head() + 1;
-        self.remember(first, entries);
-        let reply = Reply::of(self.said.iter().map(AsRef::as_ref));
+        let reply = Reply::of(self.said.iter().map(AsRef::as_ref).chain(&entries));
         let usage = reply.as_ref().map_or(Usage::default(), |reply| reply.usage);
         let usage = serde_json::to_string(&usage).unwrap_or_default();
-        let end = Finish { entries: encoded, status, error, usage, keep: self.keep };
+        let end =
+            Finish { entries: encoded, status, error, usage, keep: self.keep && !self.worker.is_draining() };
         let finished = write::finish(&*self.worker.store, &self.claimed, &end, &self.held.fenced).await?;
+        // Not before it is committed: who panics on the way ends the run in another way.
+        self.remember(first, entries);
         if let (Some(shown), Some(reply)) = (&self.shown, reply) {
             shown.live().end(End::Ended(Arc::new(reply)));
         }
@@ -379,7 +414,7 @@ impl<'a> Run<'a> {
 
     /// Keeps the transcript for the session's next message, unless the session was made for one request.
     fn cache(&mut self, head: Seq) {
-        if !self.claimed.session_key.rest().starts_with("openai:") {
+        if self.loaded && !self.claimed.session_key.rest().starts_with("openai:") {
             let entries = std::mem::take(&mut self.journal.entries);
             let (session, base) = (self.claimed.session(), self.claimed.context_base);
             self.worker.transcripts.put(session, base, head, entries);

@@ -39,6 +39,8 @@ pub struct Ticket {
     pub run: RunId,
     /// Its session.
     pub session: SessionId,
+    /// The digest of what was asked.
+    pub fingerprint: u64,
     /// The message had been accepted before, by this or another replica.
     pub duplicate: bool,
 }
@@ -125,11 +127,12 @@ async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, S
     let slot = slot.filter(|_| worker.options.runs && life.is_trusted());
     let run = RunId::new();
     let session = SessionId::of(&submission.session);
+    let fingerprint = submission.fingerprint;
     let message = Accept {
         session: submission.session,
         message: run,
         dedupe: submission.key,
-        fingerprint: submission.fingerprint,
+        fingerprint,
         body,
         cap: worker.options.max_queued,
         claim_for: slot.as_ref().map(|_| life.replica),
@@ -139,12 +142,12 @@ async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, S
             if let Some((claimed, slot)) = claimed.zip(slot) {
                 drive::start(worker, life, *claimed, Some(submission.inbound), slot);
             }
-            Ok(Ticket { run, session, duplicate: false })
+            Ok(Ticket { run, session, fingerprint, duplicate: false })
         }
-        Accepted::Duplicate { fingerprint, .. } if fingerprint != submission.fingerprint => {
-            Err(SubmitError::KeyReused)
+        Accepted::Duplicate { fingerprint: other, .. } if other != fingerprint => Err(SubmitError::KeyReused),
+        Accepted::Duplicate { message, .. } => {
+            Ok(Ticket { run: message, session, fingerprint, duplicate: true })
         }
-        Accepted::Duplicate { message, .. } => Ok(Ticket { run: message, session, duplicate: true }),
         Accepted::Full { waiting } => Err(SubmitError::QueueFull { waiting, retry_after: jittered(SOON) }),
     }
 }

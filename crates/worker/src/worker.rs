@@ -157,7 +157,12 @@ impl Worker {
     /// The ticket of a run that was accepted earlier, on any replica.
     pub async fn ticket(&self, run: RunId) -> Result<Option<Ticket>, Error> {
         let view = self.inner.store.find_run(run).await?;
-        Ok(view.map(|view| Ticket { run, session: view.session, duplicate: true }))
+        Ok(view.map(|view| Ticket {
+            run,
+            session: view.session,
+            fingerprint: view.fingerprint,
+            duplicate: true,
+        }))
     }
 
     /// The reply of a run, if it has ended; does not wait.

@@ -1,11 +1,10 @@
 //! Reading what is asked, and handing it in so that a client that leaves cannot cut the submission in half.
 
 use regrow_agent::Inbound;
-use regrow_protocol::SessionKey;
 use regrow_protocol::openai::{ChatRequest, Document};
 use regrow_worker::{Submission, SubmitError, Ticket};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::address::Address;
 use crate::app::App;
@@ -20,29 +19,29 @@ const PARSED_INLINE: usize = 256 << 10;
 pub(super) struct Asked {
     /// The request.
     pub(super) request: ChatRequest,
-    /// A digest of the request, so far; empty unless it is needed.
+    /// A digest of the request.
     pub(super) digest: Sha256,
+    /// The body's share of the room for bodies.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
-/// Reads a body. `keyed`: the request has a key, so that its digest is needed.
-pub(super) async fn parse(body: ReadBody, keyed: bool) -> Result<Asked, Refusal> {
+/// Reads a body.
+pub(super) async fn parse(body: ReadBody) -> Result<Asked, Refusal> {
     if body.bytes.len() <= PARSED_INLINE {
-        return parse_now(&body, keyed);
+        return parse_now(body);
     }
-    let parsed = tokio::task::spawn_blocking(move || parse_now(&body, keyed)).await;
+    let parsed = tokio::task::spawn_blocking(move || parse_now(body)).await;
     parsed.unwrap_or_else(|error| {
         tracing::error!(%error, "a body could not be parsed");
         Err(Refusal::internal())
     })
 }
 
-fn parse_now(body: &ReadBody, keyed: bool) -> Result<Asked, Refusal> {
+fn parse_now(body: ReadBody) -> Result<Asked, Refusal> {
     let document = Document::parse(&body.bytes)?;
     let mut digest = Sha256::new();
-    if keyed {
-        document.digest_into(&mut digest);
-    }
-    Ok(Asked { request: ChatRequest::read(document)?, digest })
+    document.digest_into(&mut digest);
+    Ok(Asked { request: ChatRequest::read(document)?, digest, room: body.room })
 }
 
 /// Hands the message in.
@@ -54,9 +53,8 @@ pub(super) async fn submit<E: Engine>(
     address: Address,
     request: ChatRequest,
     key: Option<&str>,
-    digest: Sha256,
+    fingerprint: u64,
 ) -> Result<Ticket, Refusal> {
-    let fingerprint = fingerprint(digest, &address.session, address.model.as_deref());
     let keyed = key.is_some();
     let submission = Submission {
         session: address.session,
@@ -92,13 +90,13 @@ fn inbound(request: ChatRequest, model: Option<String>) -> Inbound {
     }
 }
 
-/// What tells a repeated request from another one under the same key: the body, the session (which names the agent)
-/// and the model chosen by header.
-fn fingerprint(mut digest: Sha256, session: &SessionKey, model: Option<&str>) -> u64 {
+/// What tells a repeated request from another one: the body, the agent, and the model chosen by header. Not the session,
+/// which is where the comparison is made.
+pub(super) fn fingerprint(mut digest: Sha256, address: &Address) -> u64 {
     digest.update([0]);
-    digest.update(session.as_str().as_bytes());
+    digest.update(address.session.agent().as_bytes());
     digest.update([0]);
-    digest.update(model.unwrap_or_default().as_bytes());
+    digest.update(address.model.as_deref().unwrap_or_default().as_bytes());
     let digest = digest.finalize();
     digest[..8].iter().fold(0, |print, byte| print << 8 | u64::from(*byte))
 }

@@ -24,10 +24,9 @@ pub(super) async fn wait<E: Engine>(
     mut abandon: Abandon<E>,
     can_repeat: bool,
 ) -> Response<Body> {
-    let mut follow = app.engine.follow(ticket, Cursor::START);
     let ended = tokio::select! {
         biased;
-        ended = end_of(&mut follow) => ended,
+        ended = end_of(&app.engine, ticket) => ended,
         () = app.cut.cancelled() => Err(Refusal::draining()),
     };
     abandon.settled();
@@ -56,11 +55,14 @@ pub(super) async fn peek<E: Engine>(app: &App<E>, ticket: &Ticket) -> Result<Res
     Ok(respond::json(StatusCode::ACCEPTED, &pending))
 }
 
-/// Follows a run to its end. The reply holds all of the text, so what came before is passed over.
-async fn end_of(follow: &mut impl Updates) -> Result<Arc<Reply>, Refusal> {
+/// Follows a run to its end. The reply holds all of the text, so what came before is passed over, and a run that says
+/// something else after a retry or a takeover is followed afresh.
+async fn end_of(engine: &impl Engine, ticket: &Ticket) -> Result<Arc<Reply>, Refusal> {
+    let mut follow = engine.follow(ticket, Cursor::START);
     loop {
         match follow.next().await? {
-            Some(Update::Text(_) | Update::Diverged) => {}
+            Some(Update::Text(_)) => {}
+            Some(Update::Diverged) => follow = engine.follow(ticket, Cursor::START),
             Some(Update::Ended(reply)) => return Ok(reply),
             None => {
                 tracing::error!("a run's updates stopped without an end");

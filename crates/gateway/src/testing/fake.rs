@@ -37,6 +37,7 @@ struct State {
 
 struct Run {
     session: SessionId,
+    fingerprint: u64,
     said: watch::Sender<Said>,
 }
 
@@ -133,9 +134,14 @@ impl Fake {
 
     /// A new run, as if another replica had accepted it.
     pub(crate) fn begin(&self, session: &str) -> RunId {
+        self.begin_as(session, 0)
+    }
+
+    fn begin_as(&self, session: &str, fingerprint: u64) -> RunId {
         let run = RunId::new();
         let session = SessionId::of(&session.parse().unwrap());
-        self.state.runs.lock().unwrap().insert(run, Run { session, said: watch::Sender::default() });
+        let run_state = Run { session, fingerprint, said: watch::Sender::default() };
+        self.state.runs.lock().unwrap().insert(run, run_state);
         run
     }
 }
@@ -153,19 +159,24 @@ impl Engine for Fake {
         let key = submission.key.clone().map(|key| (submission.session.clone(), key));
         if let Some((run, fingerprint)) = key.as_ref().and_then(|key| keys.get(key)) {
             return match *fingerprint == submission.fingerprint {
-                true => Ok(Ticket { run: *run, session, duplicate: true }),
+                true => Ok(Ticket { run: *run, session, fingerprint: *fingerprint, duplicate: true }),
                 false => Err(SubmitError::KeyReused),
             };
         }
-        let run = self.begin(submission.session.as_str());
+        let run = self.begin_as(submission.session.as_str(), submission.fingerprint);
+        let fingerprint = submission.fingerprint;
         key.and_then(|key| keys.insert(key, (run, submission.fingerprint)));
         self.state.events.send(Event::Submitted(run, Box::new(submission))).unwrap();
-        Ok(Ticket { run, session, duplicate: false })
+        Ok(Ticket { run, session, fingerprint, duplicate: false })
     }
 
     async fn ticket(&self, run: RunId) -> Result<Option<Ticket>, StoreError> {
         let runs = self.state.runs.lock().unwrap();
-        Ok(runs.get(&run).map(|found| Ticket { run, session: found.session, duplicate: true }))
+        let ticket = |found: &Run| {
+            let Run { session, fingerprint, .. } = *found;
+            Ticket { run, session, fingerprint, duplicate: true }
+        };
+        Ok(runs.get(&run).map(ticket))
     }
 
     async fn reply(&self, ticket: &Ticket) -> Result<Option<Reply>, StoreError> {

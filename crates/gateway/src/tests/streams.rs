@@ -82,8 +82,9 @@ async fn a_stream_is_what_openai_gives_with_positions() {
 #[tokio::test]
 async fn a_stream_resumes_at_every_event() {
     let door = Door::open().await;
-    let run = door.engine.begin("agent:main:openai-user:kim");
+    let (mut conversation, run) = begin(&door, "").await;
     door.engine.end(run, calling("Grüezi\n\"du\""));
+    conversation.until("[DONE]").await;
     let events = expected(run);
     for (seen, event) in events.iter().enumerate().take(6) {
         let id = event.lines().next().unwrap().replace("id: ", "last-event-id: ");
@@ -106,20 +107,30 @@ async fn a_stream_resumes_at_every_event() {
 }
 
 #[tokio::test]
-async fn a_stream_can_only_be_resumed_in_its_session() {
+async fn a_stream_is_resumed_by_the_same_request_and_by_nothing_else() {
     let door = Door::open().await;
-    let run = door.engine.begin("agent:main:openai-user:kim");
+    let (mut conversation, run) = begin(&door, "").await;
     door.engine.end(run, done("Hello"));
+    conversation.until("[DONE]").await;
     let id = format!("last-event-id: {run}/{}", after("Hel"));
-    let other = BODY.replace("kim", "lou");
-    let answer = door.chat(&id, &other).await;
-    assert_eq!((answer.status, answer.error().0.as_deref()), (400, Some("last-event-id")));
-    let unnamed = BODY.replace("kim", "");
-    let attached = door.chat(&id, &unnamed).await;
-    assert!(attached.body.contains(r#""content":"lo""#));
-    assert_eq!(attached.header("x-openclaw-session-key"), None);
+    let resumed = door.chat(&id, BODY).await;
+    assert!(resumed.body.contains(r#""content":"lo""#) && !resumed.body.contains("Hel"));
     let unknown = format!("last-event-id: {}/{}", RunId::new(), Cursor::START);
-    assert_eq!(door.chat(&unknown, BODY).await.status, 404);
+    let keyed = format!("{id}\r\nidempotency-key: k1");
+    let other_session = BODY.replace("kim", "lou");
+    let other_message = BODY.replace("\"content\":\"", "\"content\":\"Other. ");
+    assert_ne!(other_message, BODY);
+    for (headers, body) in
+        [(&id, other_session.as_str()), (&id, other_message.as_str()), (&unknown, BODY), (&keyed, BODY)]
+    {
+        let answered = async {
+            let (new, _) = door.engine.submitted().await;
+            door.engine.end(new, done("Hello"));
+        };
+        let (answer, ()) = tokio::join!(door.chat(headers, body), answered);
+        assert!(answer.body.contains(r#""content":"Hello""#), "{headers} {body}: {}", answer.body);
+        assert_eq!(answer.header("x-regrow-duplicate"), None);
+    }
     let second = door.engine.begin("agent:main:openai-user:kim");
     let head = format!("GET /v1/chat/completions/{second} HTTP/1.1\r\n{id}\r\naccept: text/event-stream");
     assert_eq!(door.ask(&head, "").await.status, 400);

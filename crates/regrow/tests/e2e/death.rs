@@ -110,7 +110,8 @@ async fn a_message_that_waits_behind_a_run_is_answered_behind_it() {
 #[tokio::test]
 async fn a_run_whose_replicas_are_all_gone_is_finished_by_the_next_one() {
     let mut scene = Scene::start(2).await;
-    let turns = [0, 1].map(|n| Turn::user(format!("[[id=m{n} tokens=20 delay_ms=25]]")).once(format!("k{n}")));
+    let turns =
+        [0, 1].map(|n| Turn::user(format!("[[id=m{n} tokens=20 delay_ms=25]]")).once(format!("k{n}")));
     let lost = [0, 1].map(|n| scene.ask_later(n, &turns[n]));
     for id in ["m0", "m1"] {
         scene.model_at(id, 3).await;

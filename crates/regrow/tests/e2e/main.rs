@@ -21,5 +21,6 @@ mod pause;
 mod scene;
 mod start;
 mod store_away;
+mod storm;
 mod stream;
 mod tools;

@@ -41,8 +41,8 @@ async fn burst(scene: &Scene) {
 
 /// How many user messages the model saw.
 fn turns(reply: &Reply) -> usize {
-    let (_, rest) = reply.text.split_once("turns=").unwrap_or_else(|| panic!("{reply:?}"));
-    rest.split_once(' ').unwrap().0.parse().unwrap()
+    let turns = reply.text.split_once("turns=").and_then(|(_, rest)| rest.split_once(' '));
+    turns.expect("an answer of the scripted model").0.parse().unwrap()
 }
 
 /// The places in the inbox of the messages that were consumed, in the order of consumption.

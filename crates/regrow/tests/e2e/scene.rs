@@ -27,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
     pub(crate) model: Server,
+    /// The file that the replicas share.
+    store: PathBuf,
 }
 
 /// What a command of the program did.
@@ -66,11 +68,14 @@ impl Scene {
         Self::of(|options| Options { replicas, extra_config, ..options }).await
     }
 
-    /// A cluster with options of its own.
+    /// A cluster with options of its own; a store that they name is an SQLite file.
     pub(crate) async fn of(adapt: impl FnOnce(Options) -> Options) -> Self {
         let model = Server::start().await.unwrap();
         let options = adapt(Options::new(PROGRAM.into(), model.base_url()));
-        Self { cluster: Cluster::start(options).await.unwrap(), model }
+        let named = options.store.as_ref().map(|url| PathBuf::from(url.trim_start_matches("sqlite:")));
+        let cluster = Cluster::start(options).await.unwrap();
+        let store = named.unwrap_or_else(|| cluster.directory().join("state/regrow.sqlite"));
+        Self { cluster, model, store }
     }
 
     pub(crate) fn client(&self, replica: usize) -> Client {
@@ -115,13 +120,14 @@ impl Scene {
 
     /// The store, seen from a process that is no replica.
     pub(crate) fn store(&self) -> SqliteStore {
-        SqliteStore::open(&sqlite::Options::new(self.cluster.directory().join("state/regrow.sqlite"))).unwrap()
+        SqliteStore::open(&sqlite::Options::new(self.cluster.directory().join("state/regrow.sqlite")))
+            .unwrap()
     }
 
     /// Runs a command of the program on the cluster's configuration and store.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
         let root = self.cluster.directory();
-        let store = format!("sqlite:{}", root.join("state/regrow.sqlite").display());
+        let store = format!("sqlite:{}", self.store.display());
         let (config, state) = (root.join("openclaw.json"), root.join("state"));
         let own = ["--config".as_ref(), config.as_os_str(), "--state-dir".as_ref(), state.as_os_str()];
         let all = arguments.iter().map(OsStr::new).chain(own).chain(["--store".as_ref(), store.as_ref()]);

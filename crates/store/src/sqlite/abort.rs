@@ -32,8 +32,9 @@ fn abort_in(tx: &Tx<'_>, run: RunId) -> rusqlite::Result<Option<RunView>> {
     }
     tx.connection.prepare_cached(FLAG_MESSAGE)?.execute(named_params! { ":run": run.as_bytes() })?;
     let params = named_params! { ":session": view.session.as_bytes(), ":run": run.as_bytes() };
-    tx.connection.prepare_cached(FLAG_LANE)?.execute(params)?;
-    tx.hint(Hint::Abort(view.session));
+    if tx.connection.prepare_cached(FLAG_LANE)?.execute(params)? > 0 {
+        tx.hint(Hint::Abort(view.session));
+    }
     Ok(Some(view))
 }
 

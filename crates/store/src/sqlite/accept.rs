@@ -50,11 +50,12 @@ fn accept_in(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Res
     if let Some(duplicate) = find_duplicate(tx, session, message)? {
         return Ok(duplicate);
     }
-    let lane = lane(tx, session, message)?;
-    let waiting = u32::try_from(lane.head - lane.done).unwrap_or(u32::MAX);
+    let found = find_lane(tx, session)?;
+    let waiting = found.as_ref().map_or(0, |lane| u32::try_from(lane.head - lane.done).unwrap_or(u32::MAX));
     if waiting >= message.cap {
         return Ok(Accepted::Full { waiting });
     }
+    let lane = found.map_or_else(|| create_lane(tx, session, message), Ok)?;
     let seq = lane.head + 1;
     insert(tx, session, seq, message)?;
     if !lane.idle {
@@ -81,7 +82,7 @@ fn find_duplicate(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite
     tx.connection.prepare_cached(DUPLICATE)?.query_row(params, read).optional()
 }
 
-fn lane(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Result<Lane> {
+fn find_lane(tx: &Tx<'_>, session: SessionId) -> rusqlite::Result<Option<Lane>> {
     let params = named_params! { ":session": session.as_bytes() };
     let read = |r: &rusqlite::Row<'_>| {
         Ok(Lane {
@@ -92,9 +93,10 @@ fn lane(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Result<L
             context_base: r.get("context_base")?,
         })
     };
-    if let Some(lane) = tx.connection.prepare_cached(LANE)?.query_row(params, read).optional()? {
-        return Ok(lane);
-    }
+    tx.connection.prepare_cached(LANE)?.query_row(params, read).optional()
+}
+
+fn create_lane(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Result<Lane> {
     let params =
         named_params! { ":session": session.as_bytes(), ":key": message.session.as_str(), ":now": tx.now };
     tx.connection.prepare_cached(CREATE)?.execute(params)?;

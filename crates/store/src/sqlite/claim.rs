@@ -1,12 +1,12 @@
 //! Claiming: ready sessions get an owner and a new epoch, those that wait longest first.
 
-use regrow_protocol::{Epoch, ReplicaId, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, SessionId, SessionKey};
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::reader::Readers;
 use super::row;
 use super::writer::{Tx, Writer};
-use crate::{Claimed, Error, Guard, InboxMessage};
+use crate::{Claimed, Error, Guard, Hint, InboxMessage};
 
 const ANY_READY: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 1)";
 
@@ -15,12 +15,12 @@ const CLAIMABLE: &str =
 
 const EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'fence' RETURNING value";
 
-const READY: &str = "SELECT session FROM lanes WHERE state = 1 ORDER BY ready_at LIMIT :most";
+const READY: &str = "SELECT session, key FROM lanes WHERE state = 1 ORDER BY ready_at";
 
 /// The run was begun when its message came to the head of the inbox; a claim continues it.
 const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1
     WHERE session = :session
-    RETURNING key, run, attempt, run_base, context_base, log_head, inbox_done, abort";
+    RETURNING run, attempt, run_base, context_base, log_head, inbox_done, abort";
 
 const MESSAGE: &str = "SELECT seq, message, accepted_at, aborted, body FROM inbox
     WHERE session = :session AND seq > :done ORDER BY seq LIMIT 1";
@@ -42,14 +42,33 @@ fn claim_in(tx: &Tx<'_>, replica: ReplicaId, most: usize) -> rusqlite::Result<Ve
     if !is_claimable(tx, replica)? {
         return Ok(Vec::new());
     }
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut statement = tx.connection.prepare_cached(READY)?;
-    let ready = statement.query_map(named_params! { ":most": most }, |r| row::session(r, "session"))?;
-    let ready: Vec<SessionId> = ready.collect::<Result<_, _>>()?;
-    ready.into_iter().filter_map(|session| take(tx, session, replica).transpose()).collect()
+    let ready = longest_ready(tx, most)?;
+    ready.into_iter().filter_map(|(session, key)| take(tx, session, key, replica).transpose()).collect()
 }
 
-fn take(tx: &Tx<'_>, session: SessionId, replica: ReplicaId) -> rusqlite::Result<Option<Claimed>> {
+/// The sessions that have been ready longest. One that this release cannot read, because a newer one wrote it, must not
+/// stand in the way of the others.
+fn longest_ready(tx: &Tx<'_>, most: usize) -> rusqlite::Result<Vec<(SessionId, SessionKey)>> {
+    let mut statement = tx.connection.prepare_cached(READY)?;
+    let mut rows = statement.query([])?;
+    let mut ready = Vec::with_capacity(most.min(64));
+    while ready.len() < most
+        && let Some(r) = rows.next()?
+    {
+        match row::session(r, "session").and_then(|session| Ok((session, row::session_key(r, "key")?))) {
+            Ok(lane) => ready.push(lane),
+            Err(error) => tracing::debug!(%error, "a session of a newer release is left to it"),
+        }
+    }
+    Ok(ready)
+}
+
+fn take(
+    tx: &Tx<'_>,
+    session: SessionId,
+    session_key: SessionKey,
+    replica: ReplicaId,
+) -> rusqlite::Result<Option<Claimed>> {
     let epoch = next_epoch(tx)?;
     let params =
         named_params! { ":session": session.as_bytes(), ":replica": replica.as_bytes(), ":epoch": epoch.0 };
@@ -60,7 +79,7 @@ fn take(tx: &Tx<'_>, session: SessionId, replica: ReplicaId) -> rusqlite::Result
     message.aborted |= r.get::<_, bool>("abort")?;
     let claimed = Claimed {
         guard: Guard { session, replica, epoch, head: r.get("log_head")? },
-        session_key: row::session_key(r, "key")?,
+        session_key,
         run: row::run(r, "run")?,
         attempt: row::count(r, "attempt")?,
         run_base: r.get("run_base")?,
@@ -69,6 +88,7 @@ fn take(tx: &Tx<'_>, session: SessionId, replica: ReplicaId) -> rusqlite::Result
     };
     // An UPDATE … RETURNING is complete only when its last row was read.
     while rows.next()?.is_some() {}
+    tx.hint(Hint::Session(session));
     Ok(Some(claimed))
 }
 

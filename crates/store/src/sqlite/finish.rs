@@ -21,6 +21,11 @@ const RECORD: &str = "INSERT INTO runs
         (run, session, status, log_base, log_head, accepted_at, finished_at, error, usage, epoch, kept_epoch)
     VALUES (:run, :session, :status, :log_base, :log_head, :accepted_at, :now, :error, :usage, :epoch, :kept_epoch)";
 
+/// The message's words are in the log now. Chat clients send their whole history with each message, so keeping large
+/// ones would store a conversation many times over.
+const FORGET: &str =
+    "UPDATE inbox SET body = x'' WHERE session = :session AND seq = :seq AND length(body) > 1024";
+
 /// The run that this replica began when it kept the lease, if the answer to that was lost. A lease of the same session
 /// that it got in another way has another epoch, and another holder.
 const KEPT: &str = "SELECT epoch, run, run_base, log_head, context_base, inbox_done FROM lanes
@@ -58,6 +63,8 @@ fn finish_in(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish) -> rusqlite::Resul
     let Some(context_base) = context_base else { return repeated(tx, claimed) };
     append::insert(tx, guard, claimed.run, &finish.entries)?;
     record(tx, claimed, finish, epoch)?;
+    let answered = named_params! { ":session": guard.session.as_bytes(), ":seq": claimed.message.seq };
+    tx.connection.prepare_cached(FORGET)?.execute(answered)?;
     tx.hint(Hint::Session(guard.session));
     if state == 1 {
         tx.hint(Hint::Ready);

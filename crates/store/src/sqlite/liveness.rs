@@ -41,9 +41,12 @@ impl Liveness {
             return Ok(());
         }
         let path = self.path(replica);
+        let aside = path.with_extension("locking");
+        // Locked under another name first: a peer that finds the file must not find it free.
         let take = || -> std::io::Result<File> {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&aside)?;
             file.try_lock().map_err(std::io::Error::from)?;
+            std::fs::rename(&aside, &path)?;
             Ok(file)
         };
         let file = take().map_err(|e| Error::Unavailable(format!("cannot lock {}: {e}", path.display())))?;

@@ -12,9 +12,6 @@ use tokio::sync::Semaphore;
 use super::writer::{at, classify};
 use crate::Error;
 
-/// Connections of a process; more reads at once wait.
-const CONNECTIONS: usize = 4;
-
 /// The pool.
 #[derive(Clone)]
 pub(super) struct Readers {
@@ -24,13 +21,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Opens the pool with one connection; others follow when they are needed.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    /// Opens a pool of at most `connections`, with one to begin with; more reads at once wait.
+    pub(super) fn open(path: &Path, connections: usize) -> Result<Self, Error> {
         let first = connect(path).map_err(|e| at(path, &e))?;
         Ok(Self {
             path: path.to_owned(),
             idle: Arc::new(Mutex::new(vec![first])),
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+            permits: Arc::new(Semaphore::new(connections)),
         })
     }
 

@@ -1,17 +1,21 @@
 //! Taking over: replicas that died or hang are removed, and their sessions become ready under a new epoch.
 
+use std::time::Duration;
+
 use regrow_protocol::{ReplicaId, SessionId};
 use rusqlite::named_params;
 
-use super::Clock;
 use super::claim::next_epoch;
 use super::liveness::Liveness;
 use super::reader::Readers;
 use super::row;
+use super::steps::Steps;
 use super::writer::{Tx, Writer};
 use crate::{Error, Hint, Reaped};
 
 const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :now";
+
+const LONGEST_LEASE: &str = "SELECT coalesce(max(lease_ms), 0) FROM replicas";
 
 const ORPHANS: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 2
     AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica))";
@@ -21,28 +25,32 @@ const REMOVE: &str = "DELETE FROM replicas WHERE replica = :replica AND expires_
 const OWNERLESS: &str = "SELECT session FROM lanes WHERE state = 2
     AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica)";
 
-const FREE: &str =
-    "UPDATE lanes SET state = 1, replica = NULL, ready_at = :now, epoch = :epoch, updated_at = :now
+/// `ready_at` stays: work that was begun does not go behind the whole backlog.
+const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, updated_at = :now
     WHERE session = :session AND state = 2";
 
 pub(super) async fn reap(
     writer: &Writer,
     readers: &Readers,
     liveness: &Liveness,
-    clock: &Clock,
+    steps: &Steps,
 ) -> Result<Reaped, Error> {
     let crashed = liveness.dead();
-    let now = clock();
-    let (mut gone, orphans) = readers
+    let (now, stepped) = steps.look();
+    let (mut gone, orphans, longest) = readers
         .read(move |c| {
             let mut statement = c.prepare_cached(EXPIRED)?;
             let expired =
                 statement.query_map(named_params! { ":now": now }, |r| row::replica(r, "replica"))?;
             let expired: Vec<ReplicaId> = expired.collect::<Result<_, _>>()?;
             let orphans: bool = c.prepare_cached(ORPHANS)?.query_row([], |r| r.get(0))?;
-            Ok((expired, orphans))
+            let longest: i64 = c.prepare_cached(LONGEST_LEASE)?.query_row([], |r| r.get(0))?;
+            Ok((expired, orphans, Duration::from_millis(longest.unsigned_abs())))
         })
         .await?;
+    if stepped.is_some_and(|ago| ago < longest / 2) {
+        gone.clear();
+    }
     // A lease may have been renewed since it was read; the deletion checks again, except for the dead.
     gone.retain(|replica| !crashed.contains(replica));
     if gone.is_empty() && crashed.is_empty() && !orphans {

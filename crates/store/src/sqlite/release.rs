@@ -8,7 +8,7 @@ use super::writer::{Tx, Writer};
 use crate::{Claimed, Error, Hint, WriteError};
 
 /// The epoch grows here too: the former owner is fenced before anybody else starts. The attempt does not count.
-const RELEASE: &str = "UPDATE lanes SET state = 1, replica = NULL, ready_at = :now, epoch = :next_epoch,
+const RELEASE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :next_epoch,
         attempt = max(attempt - 1, 0), updated_at = :now
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2";
 

@@ -10,23 +10,23 @@ use super::row;
 use crate::{Load, ReplicaView, RunEnd, RunState, RunStatus, RunView};
 
 const ENDED: &str = "SELECT r.run, r.session, l.key, r.accepted_at, r.status, r.log_base, r.log_head,
-        r.finished_at, r.error, r.usage
-    FROM runs r JOIN lanes l ON l.session = r.session WHERE r.run = :run";
+        r.finished_at, r.error, r.usage, i.fingerprint
+    FROM runs r JOIN lanes l ON l.session = r.session JOIN inbox i ON i.message = r.run WHERE r.run = :run";
 
 const ENDED_RUNS: &str = "SELECT r.run, r.session, l.key, r.accepted_at, r.status, r.log_base, r.log_head,
-        r.finished_at, r.error, r.usage
-    FROM runs r JOIN lanes l ON l.session = r.session
+        r.finished_at, r.error, r.usage, i.fingerprint
+    FROM runs r JOIN lanes l ON l.session = r.session JOIN inbox i ON i.message = r.run
     WHERE :session IS NULL OR r.session = :session ORDER BY r.run DESC LIMIT :limit";
 
 const OPEN: &str =
     "SELECT i.message AS run, i.session, l.key, i.accepted_at, i.seq - l.inbox_done - 1 AS ahead,
-        l.run = i.message AND l.state = 2 AS running, l.replica, l.epoch, coalesce(p.address, '') AS address
+        l.run = i.message AND l.state = 2 AS running, l.replica, l.epoch, coalesce(p.address, '') AS address, i.fingerprint
     FROM inbox i JOIN lanes l ON l.session = i.session LEFT JOIN replicas p ON p.replica = l.replica
     WHERE i.message = :run AND i.seq > l.inbox_done";
 
 const OPEN_RUNS: &str = "SELECT i.message AS run, i.session, l.key, i.accepted_at,
         i.seq - l.inbox_done - 1 AS ahead, l.run = i.message AND l.state = 2 AS running, l.replica, l.epoch,
-        coalesce(p.address, '') AS address
+        coalesce(p.address, '') AS address, i.fingerprint
     FROM lanes l JOIN inbox i ON i.session = l.session AND i.seq > l.inbox_done
         LEFT JOIN replicas p ON p.replica = l.replica
     WHERE l.state IN (1, 2) AND (:session IS NULL OR l.session = :session) ORDER BY i.message DESC LIMIT :limit";
@@ -97,6 +97,7 @@ fn view(r: &Row<'_>, state: RunState) -> rusqlite::Result<RunView> {
         session: row::session(r, "session")?,
         session_key: row::session_key(r, "key")?,
         accepted_at: r.get("accepted_at")?,
+        fingerprint: r.get::<_, i64>("fingerprint")?.cast_unsigned(),
         state,
     })
 }

@@ -12,7 +12,7 @@ use regrow_protocol::{ReplicaId, SessionId};
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
-use crate::{Error, Hint};
+use crate::Hint;
 
 /// Hints that a slow receiver may be behind; beyond that it misses some.
 const BACKLOG: usize = 1_024;
@@ -81,27 +81,37 @@ impl Wake {
         }
     }
 
-    /// Receives what other processes send to this replica. Doing it again changes nothing.
-    pub(super) fn listen(self: &Arc<Self>, replica: ReplicaId) -> Result<(), Error> {
+    /// Receives what other processes send to this replica. Doing it again changes nothing. Where it is not possible
+    /// (the path of a socket is limited to about 100 bytes), the replica polls only.
+    pub(super) fn listen(self: &Arc<Self>, replica: ReplicaId) {
         if self.listening.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&replica) {
-            return Ok(());
+            return;
         }
         let path = self.socket_of(replica);
-        let fail =
-            |e: std::io::Error| Error::Unavailable(format!("cannot listen on {}: {e}", path.display()));
-        let socket = tokio::net::UnixDatagram::bind(&path).map_err(fail)?;
+        let socket = match tokio::net::UnixDatagram::bind(&path) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "no hints from other processes; polling only");
+                return;
+            }
+        };
         let local = self.local.clone();
         let task = tokio::spawn(async move {
             let mut datagram = [0; RECORD * RECORDS];
-            while let Ok(len) = socket.recv(&mut datagram).await {
-                decode(&datagram[..len]).for_each(|hint| {
-                    let _ = local.send(hint);
-                });
+            loop {
+                match socket.recv(&mut datagram).await {
+                    Ok(len) => decode(&datagram[..len]).for_each(|hint| {
+                        let _ = local.send(hint);
+                    }),
+                    Err(error) => {
+                        tracing::warn!(%error, "hints from other processes are lost; polling only");
+                        return;
+                    }
+                }
             }
         });
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).insert(replica, task.abort_handle());
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).read_at = None;
-        Ok(())
     }
 
     /// Stops receiving.

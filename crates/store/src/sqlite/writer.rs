@@ -25,6 +25,13 @@ const GROUP: usize = 256;
 /// Pages of the write-ahead log before it is copied back into the file.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
+/// Bytes of the write-ahead log above which it is emptied, which makes readers wait for a moment. Usually it starts over
+/// by itself; under constant reads it would only grow.
+const LOG_BYTES: u32 = 64 << 20;
+
+/// Commits between two looks at the size of the log.
+const LOOK_EVERY: u32 = 256;
+
 /// How often a transaction asks for the file before it gives up while another process writes.
 const BUSY_TRIES: i32 = 4_000;
 
@@ -103,7 +110,7 @@ impl Writer {
         let (ops, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || Thread { connection, clock, wake }.run(queue))
+            .spawn(move || Thread { connection, clock, wake, commits: 0 }.run(queue))
             .map_err(|e| Error::Unavailable(format!("cannot start the writer thread: {e}")))?;
         Ok(Self { ops, patience })
     }
@@ -130,6 +137,8 @@ struct Thread {
     connection: Connection,
     clock: Clock,
     wake: Arc<Wake>,
+    /// Groups that were committed so far.
+    commits: u32,
 }
 
 impl Thread {
@@ -142,8 +151,23 @@ impl Thread {
                 group.push(next);
             }
             self.commit(group);
+            self.commits = self.commits.wrapping_add(1);
+            if self.commits.is_multiple_of(LOOK_EVERY) {
+                self.hold_log_to_its_size();
+            }
         }
         tracing::debug!("the store's writer thread ends");
+    }
+
+    /// Empties the write-ahead log if it has grown too large. It is tried again later if others hold on to it.
+    fn hold_log_to_its_size(&self) {
+        let path = self.connection.path().map(|path| format!("{path}-wal"));
+        let size = path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |log| log.len());
+        if size > u64::from(LOG_BYTES) {
+            let emptied =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get::<_, i64>(0));
+            tracing::debug!(size, ?emptied, "the write-ahead log was to be emptied");
+        }
     }
 
     fn commit(&mut self, group: Vec<Box<dyn Op>>) {
@@ -189,12 +213,27 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
 
 fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait_for_file))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Turns the write-ahead log on. While several processes do so to a new file, SQLite reports that it is busy without
+/// asking the handler.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait_for_file(tries) => {
+                tries += 1
+            }
+            turned_on => return turned_on,
+        }
+    }
 }
 
 /// Another process is writing: its transaction lasts about as long as one `fsync`.
@@ -220,6 +259,9 @@ pub(super) fn classify(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::ReadOnly) => Error::Unavailable("the database is read-only".to_owned()),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::Unavailable("another process holds the database".to_owned())
+        }
+        None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            Error::Unusable(format!("the store refuses this for good: {error}"))
         }
         _ => Error::Unavailable(error.to_string()),
     }

@@ -14,7 +14,14 @@ fn logged(seq: i64, run: RunId, epoch: i64, kind: EntryKind, text: &str) -> LogE
 fn ended(run: RunId, log_base: i64, log_head: i64) -> RunView {
     let (usage, error) = (String::new(), None);
     let end = RunEnd { status: RunStatus::Done, log_base, log_head, finished_at: 0, error, usage };
-    RunView { run, session: id("a"), session_key: key("a"), accepted_at: 0, state: RunState::Ended(end) }
+    RunView {
+        run,
+        session: id("a"),
+        session_key: key("a"),
+        accepted_at: 0,
+        fingerprint: 0,
+        state: RunState::Ended(end),
+    }
 }
 
 /// Two messages, each answered with one step and a reply, the second under two leases.

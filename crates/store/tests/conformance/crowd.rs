@@ -24,8 +24,14 @@ const REPLICAS: usize = 4;
 /// Calls between one misfortune and the next.
 const PACE: usize = 25;
 
+/// A model thinks for less than so many milliseconds: time to be killed in, or to be overtaken.
+const THOUGHT: u64 = 4;
+
 /// Zombies' leases that are kept; the oldest are forgotten.
 const GRAVES: usize = 32;
+
+/// Of these, the ones that still write: the log has hardly gone on without them.
+const FRESH: usize = 3;
 
 pub(crate) async fn replicas_that_are_killed_break_nothing<H: Harness>() {
     for seed in 1..=4 {
@@ -58,7 +64,7 @@ impl Shared {
 
     fn grave(&self, pick: usize) -> Option<Claimed> {
         let graves = self.graves.lock().unwrap_or_else(PoisonError::into_inner);
-        graves.get(pick.checked_rem(graves.len())?).cloned()
+        graves.iter().rev().take(FRESH).nth(pick % FRESH).cloned()
     }
 }
 
@@ -172,7 +178,7 @@ impl Actor {
         self.life.is(replica);
         loop {
             self.shared.count();
-            match self.random.u8(..8) {
+            match self.random.u8(..10) {
                 0..=2 => self.ask(replica).await?,
                 3..=4 => {
                     for claimed in self.store.claim(replica, 2).await? {
@@ -180,7 +186,7 @@ impl Actor {
                     }
                 }
                 5 => drop(self.store.reap().await?),
-                6 => self.haunt().await,
+                6..=8 => self.haunt().await,
                 _ => self.look().await?,
             }
             if !audit(&*self.store, replica).await? {
@@ -206,11 +212,13 @@ impl Actor {
     }
 
     /// Drives runs until there are no more, or another replica has taken over.
-    async fn work(&self, claimed: Claimed) {
+    async fn work(&mut self, claimed: Claimed) {
         let mut next = Some(claimed);
         while let Some(mut claimed) = next {
             self.life.hold(Some(&claimed));
+            self.shared.history.granted(claimed.session(), claimed.epoch());
             self.shared.count();
+            tokio::time::sleep(Duration::from_millis(self.random.u64(..THOUGHT))).await;
             let hold = |claimed: &Claimed| self.life.hold(Some(claimed));
             next = drive(&*self.store, &self.shared.history, &mut claimed, hold).await.ok().flatten();
         }
@@ -221,8 +229,12 @@ impl Actor {
     async fn haunt(&mut self) {
         let Some(mut claimed) = self.shared.grave(self.random.usize(..)) else { return };
         let (head, batch) = (claimed.head(), [entry(EntryKind::Assistant, &RunId::new().to_string())]);
+        let superseded = self.shared.history.is_superseded(claimed.session(), claimed.epoch());
         if self.store.append(&mut claimed, &batch, None).await.is_ok() {
             self.shared.history.wrote(claimed.session(), head, &batch);
+            if superseded {
+                self.shared.history.saw(Violation::Unfenced(claimed.session(), claimed.epoch()));
+            }
         }
     }
 

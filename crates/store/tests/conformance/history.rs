@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use regrow_protocol::{EntryKind, RunId, Seq, SessionId};
+use regrow_protocol::{EntryKind, Epoch, RunId, Seq, SessionId};
 use regrow_store::{Accept, Accepted, LogEntry, NewEntry, RunState, RunView, SessionView};
 
 /// A promise that was broken.
@@ -31,6 +31,8 @@ pub(crate) enum Violation {
     EntryLost(SessionId, Seq),
     /// The record of a run's end points to the wrong entries.
     WrongRecord(RunId),
+    /// A lease wrote after another replica had been granted a newer one.
+    Unfenced(SessionId, Epoch),
     /// An answer was not the one that the model gives.
     Diverged(String),
 }
@@ -55,6 +57,7 @@ struct Told {
     refused: BTreeSet<RunId>,
     written: BTreeMap<(SessionId, Seq), Vec<u8>>,
     ended: BTreeSet<RunId>,
+    granted: BTreeMap<SessionId, Epoch>,
     seen: Vec<Violation>,
 }
 
@@ -78,12 +81,30 @@ impl History {
 
     /// Entries that were acknowledged behind `head`.
     pub(crate) fn wrote(&self, session: SessionId, head: Seq, entries: &[NewEntry]) {
-        let written = (head + 1..).zip(entries).map(|(seq, entry)| ((session, seq), entry.payload.clone()));
-        self.with(|told| told.written.extend(written));
+        self.with(|told| {
+            for (seq, entry) in (head + 1..).zip(entries) {
+                let before = told.written.insert((session, seq), entry.payload.clone());
+                if before.is_some_and(|before| before != entry.payload) {
+                    told.seen.push(Violation::EntryLost(session, seq));
+                }
+            }
+        });
     }
 
     pub(crate) fn ended(&self, run: RunId) {
         self.with(|told| told.ended.insert(run));
+    }
+
+    pub(crate) fn granted(&self, session: SessionId, epoch: Epoch) {
+        self.with(|told| {
+            let newest = told.granted.entry(session).or_insert(epoch);
+            *newest = epoch.max(*newest);
+        });
+    }
+
+    /// A newer lease of the session is in somebody's hands: from now on this one must not write.
+    pub(crate) fn is_superseded(&self, session: SessionId, epoch: Epoch) -> bool {
+        self.with(|told| told.granted.get(&session).is_some_and(|newest| *newest > epoch))
     }
 
     /// Something was already wrong while it happened.

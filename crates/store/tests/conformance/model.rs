@@ -29,8 +29,7 @@ struct Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lease {
     Idle,
-    /// Since this event; what became ready in one event has no order.
-    Ready(u64),
+    Ready,
     Running(ReplicaId),
 }
 
@@ -53,6 +52,8 @@ struct Lane {
     messages: Vec<Message>,
     done: usize,
     lease: Lease,
+    /// The event that made the run at the head of the inbox ready; it keeps its place when it is handed over.
+    since: u64,
     epoch: Epoch,
     attempt: u32,
     log: Vec<(Epoch, NewEntry)>,
@@ -77,7 +78,18 @@ impl Lane {
     fn new() -> Self {
         let (lease, epoch) = (Lease::Idle, Epoch(0));
         let (messages, log, ends) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { messages, done: 0, lease, epoch, attempt: 0, log, run_base: 0, context_base: 0, ends }
+        Self {
+            messages,
+            done: 0,
+            lease,
+            since: 0,
+            epoch,
+            attempt: 0,
+            log,
+            run_base: 0,
+            context_base: 0,
+            ends,
+        }
     }
 
     fn head(&self) -> Seq {
@@ -163,13 +175,13 @@ impl Model {
         if lane.lease != Lease::Idle {
             return same("claimed", claimed.is_some(), false);
         }
-        (lane.lease, lane.run_base, lane.attempt) = (Lease::Ready(event), lane.log.len(), 0);
+        (lane.lease, lane.since, lane.run_base, lane.attempt) = (Lease::Ready, event, lane.log.len(), 0);
         same("claimed", claimed.is_some(), takes.is_some())?;
         takes.zip(claimed.as_ref()).map_or(Ok(()), |(replica, claimed)| lane.grant(replica, 1, claimed))
     }
 
     pub(crate) fn claim(&mut self, replica: ReplicaId, most: usize, answer: &[Claimed]) -> Verdict {
-        let ready = |lane: &Lane| if let Lease::Ready(since) = lane.lease { Some(since) } else { None };
+        let ready = |lane: &Lane| (lane.lease == Lease::Ready).then_some(lane.since);
         let mut want: Vec<u64> = self.lanes.values().filter_map(ready).collect();
         want.sort_unstable();
         want.truncate(if self.takes(replica) { most } else { 0 });
@@ -241,18 +253,17 @@ impl Model {
         let kept = next.flatten();
         let end = End { epoch, head: lane.log.len(), kept: kept.map(Claimed::epoch) };
         lane.ends.insert(held.claimed.run, end);
-        lane.lease = if more { Lease::Ready(event) } else { Lease::Idle };
+        (lane.lease, lane.since) = (if more { Lease::Ready } else { Lease::Idle }, event);
         kept.map_or(Ok(()), |next| lane.grant(held.replica, 1, next))
     }
 
     /// A release, or a disowning by `replica`.
     pub(crate) fn give_up(&mut self, replica: ReplicaId, held: &Held, given_up: bool) -> Verdict {
-        let event = self.event();
         let lane = self.lanes.get_mut(&held.claimed.session()).ok_or("unknown session")?;
         let want = lane.holds(held) && replica == held.replica;
         same("given up", given_up, want)?;
         if want {
-            (lane.lease, lane.attempt) = (Lease::Ready(event), lane.attempt.saturating_sub(1));
+            (lane.lease, lane.attempt) = (Lease::Ready, lane.attempt.saturating_sub(1));
         }
         Ok(())
     }
@@ -283,10 +294,9 @@ impl Model {
 
     /// Removes replicas and returns how many sessions became ready.
     pub(crate) fn remove(&mut self, gone: &BTreeSet<ReplicaId>) -> u64 {
-        let event = self.event();
         self.replicas.retain(|replica, _| !gone.contains(replica));
         let orphaned = |lane: &&mut Lane| matches!(lane.lease, Lease::Running(r) if gone.contains(&r));
-        self.lanes.values_mut().filter(orphaned).map(|lane| lane.lease = Lease::Ready(event)).count() as u64
+        self.lanes.values_mut().filter(orphaned).map(|lane| lane.lease = Lease::Ready).count() as u64
     }
 
     pub(crate) fn abort(&mut self, run: RunId, answer: Option<&RunState>) -> Verdict {

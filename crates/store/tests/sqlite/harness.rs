@@ -30,6 +30,8 @@ impl SqliteHarness {
         let mut options = Options::new(directory.path().join("store.db"));
         // Every look at the clock is later than the one before, so that "oldest" has one meaning.
         options.clock = Arc::new(move || ticks.fetch_add(1, Ordering::SeqCst));
+        // Time passes for both clocks alike.
+        options.monotonic = options.clock.clone();
         Self { options, clock, directory }
     }
 
