@@ -19,7 +19,7 @@ pub(crate) trait Engine: Clone + Unpin + Send + Sync + 'static {
     fn follow(&self, ticket: &Ticket, from: Cursor) -> Self::Follow;
     fn abort(&self, run: RunId) -> impl Future<Output = Result<(), StoreError>> + Send;
     fn readiness(&self) -> Readiness;
-    fn cluster_secret(&self) -> &str;
+    fn peer_token(&self, run: RunId) -> String;
     fn live_lines(&self, run: RunId) -> Option<BoxStream<'static, Bytes>>;
 }
 
@@ -56,8 +56,8 @@ impl Engine for Worker {
         Worker::readiness(self)
     }
 
-    fn cluster_secret(&self) -> &str {
-        Worker::cluster_secret(self)
+    fn peer_token(&self, run: RunId) -> String {
+        Worker::peer_token(self, run)
     }
 
     fn live_lines(&self, run: RunId) -> Option<BoxStream<'static, Bytes>> {

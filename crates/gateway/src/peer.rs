@@ -1,4 +1,5 @@
-//! The live text of a run for a replica whose clients follow it, authenticated by the secret that replicas share.
+//! The live text of a run for a replica whose clients follow it, authenticated by a token that only replicas of one store
+//! can make.
 //!
 //! It makes streams fast, never right: a peer that gets nothing here reads the log.
 
@@ -18,16 +19,15 @@ pub(crate) const PREFIX: &str = "/internal/live/";
 
 /// `GET /internal/live/{run}`: lines of JSON until the run ends here; 404 if it is not driven here.
 pub(crate) fn live<E: Engine, B>(app: &App<E>, request: &Request<B>) -> Result<Response<Body>, Refusal> {
-    let token = header::bearer(request.headers());
-    if !token.is_some_and(|token| same_secret(app.engine.cluster_secret(), token)) {
-        return Err(Refusal::unauthorized());
-    }
+    let run = request.uri().path().strip_prefix(PREFIX).and_then(|run| run.parse::<RunId>().ok());
+    let shown = header::bearer(request.headers());
+    let admitted = |run: &RunId| shown.is_some_and(|token| same_secret(&app.engine.peer_token(*run), token));
+    let run = run.filter(admitted).ok_or_else(Refusal::unauthorized)?;
     if request.method() != Method::GET {
         return Ok(respond::method_not_allowed("GET"));
     }
-    let run = request.uri().path().strip_prefix(PREFIX).and_then(|run| run.parse::<RunId>().ok());
-    let lines = run.and_then(|run| app.engine.live_lines(run));
-    let lines = lines.ok_or_else(|| Refusal::not_found("This run is not driven here."))?;
+    let lines =
+        app.engine.live_lines(run).ok_or_else(|| Refusal::not_found("This run is not driven here."))?;
     // A peer that loses the lines looks for the run's new owner.
     let lines = lines.take_until(app.cut.clone().cancelled_owned()).boxed();
     Ok(respond::pulled(Body::Lines(lines), "application/x-ndjson"))

@@ -23,7 +23,8 @@ pub(crate) fn bootstrap(workspace: &Path) -> anyhow::Result<()> {
         let path = workspace.join(name);
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(mut file) => {
-                file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+                file.write_all(text.as_bytes())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),

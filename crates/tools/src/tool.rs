@@ -27,7 +27,7 @@ pub struct Context<'a> {
     pub workspace: &'a Path,
     /// The agent's private directory for records of calls, created on demand. A takeover must see the same one.
     pub state_dir: &'a Path,
-    /// `<run id>:<call id>`, the same for every attempt of this call, on whichever replica.
+    /// `<run id>:<position of the answer>:<call id>`, the same for every attempt of this call, on whichever replica.
     pub key: &'a str,
     /// An earlier attempt of this call may have started.
     pub rerun: bool,

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use regrow_agent::{Entry, Recorded};
 use regrow_protocol::{Message, Part, Seq, SessionId};
+use serde_json::Value;
 
 /// Bytes of transcripts that are kept; the least recently used go first.
 const CAPACITY: usize = 64 << 20;
@@ -98,11 +99,21 @@ fn weigh_message(message: &Message) -> usize {
             .sum(),
         Message::Assistant { text, tool_calls, raw } => {
             let calls: usize = tool_calls.iter().map(|call| call.arguments.len() + OVERHEAD).sum();
-            let raw = raw.as_ref().map_or(0, |_| text.len() + OVERHEAD);
+            let raw = raw.as_ref().map_or(0, |raw| weigh_json(&raw.content));
             text.len() + calls + raw
         }
         Message::Tool { content, .. } => content.len(),
     }
+}
+
+fn weigh_json(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weigh_json).sum(),
+        Value::Object(members) => members.iter().map(|(key, value)| key.len() + weigh_json(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    inside + size_of::<Value>()
 }
 
 #[cfg(test)]

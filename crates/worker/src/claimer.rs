@@ -56,7 +56,8 @@ async fn claim(worker: &Arc<Inner>) -> bool {
     {
         permits.push(more);
     }
-    if !life.is_trusted() {
+    permits.truncate(worker.budget.claimable(BATCH));
+    if !life.is_trusted() || permits.is_empty() {
         return false;
     }
     // The claim goes on even if this future is dropped, so that no lease leaks for a drain.
@@ -93,7 +94,9 @@ async fn pass_hints(worker: Weak<Inner>, mut hints: tokio::sync::broadcast::Rece
         match hint {
             Ok(Hint::Ready) => worker.ready.notify_one(),
             Ok(Hint::Session(session)) => worker.board.moved(session),
-            Ok(Hint::Abort(_)) => worker.beat.notify_one(),
+            // Who does not drive the session has nothing to learn from a heartbeat.
+            Ok(Hint::Abort(session)) if worker.drives_unaborted(session) => worker.beat.notify_one(),
+            Ok(Hint::Abort(_)) => {}
             Err(RecvError::Lagged(_)) => worker.ready.notify_one(),
             Err(RecvError::Closed) => return,
         }

@@ -42,7 +42,9 @@ pub(crate) fn start(
 ) {
     let worker = Arc::clone(worker);
     let shared = Arc::clone(&worker);
+    let share = worker.budget.take(claimed.message.body.len());
     shared.tasks.spawn(async move {
+        let _share = share;
         drive(&worker, &life, claimed, inbound).await;
         drop(slot);
         worker.ready.notify_one();

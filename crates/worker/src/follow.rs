@@ -17,6 +17,9 @@ use crate::{Cursor, Ticket, journal, peer};
 /// The shortest and the longest pause between two looks at the store, without a hint.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
+/// The longest pause while the run waits behind others: hints tell when that changes, and thousands may wait.
+const POLL_QUEUED: Duration = Duration::from_secs(2);
+
 /// How long a store may be away before a follower gives up.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -53,6 +56,16 @@ enum Source {
     Ended(Arc<Reply>),
     /// There is nothing more to tell.
     Exhausted,
+}
+
+/// What the store says of a run.
+enum Located {
+    /// Here is its text.
+    At(Source),
+    /// It waits.
+    Queued,
+    /// It is between two replicas, or about to begin on this one.
+    Moving,
 }
 
 struct Live {
@@ -157,13 +170,16 @@ impl Follow {
             self.source = Source::live(run, None);
             return Ok(());
         }
+        let mut longest = POLL.1;
         match self.look_up().await {
-            Ok(found) => {
+            Ok(Located::At(source)) => {
                 self.store_away_since = None;
-                if let Some(source) = found {
-                    self.source = source;
-                    return Ok(());
-                }
+                self.source = source;
+                return Ok(());
+            }
+            Ok(located) => {
+                self.store_away_since = None;
+                longest = if matches!(located, Located::Queued) { POLL_QUEUED } else { POLL.1 };
             }
             Err(error) => {
                 let since = *self.store_away_since.get_or_insert_with(Instant::now);
@@ -173,25 +189,26 @@ impl Follow {
             }
         }
         let pause = self.pause.mul_f64(0.5 + fastrand::f64());
-        self.pause = (self.pause * 2).min(POLL.1);
+        self.pause = (self.pause * 2).min(longest);
         let _ = tokio::time::timeout(pause, moved).await;
         Ok(())
     }
 
-    /// The source of the run's text, or nothing while it waits or moves from one replica to another.
-    async fn look_up(&self) -> Result<Option<Source>, Error> {
+    /// Where the run is, by the store.
+    async fn look_up(&self) -> Result<Located, Error> {
         let Some(view) = self.worker.store.find_run(self.run).await? else {
-            return Ok(Some(Source::Exhausted));
+            return Ok(Located::At(Source::Exhausted));
         };
-        match view.state {
+        let source = match view.state {
             RunState::Ended(end) => {
                 let reply = read_reply(&self.worker, self.session, &end).await?;
-                Ok(reply.map(|reply| Source::Ended(Arc::new(reply))))
+                reply.map(|reply| Source::Ended(Arc::new(reply)))
             }
-            RunState::Queued { .. } => Ok(None),
-            RunState::Running { replica, .. } if replica == self.worker.life().replica => Ok(None),
-            RunState::Running { address, .. } => Ok(self.mirror(&address).await),
-        }
+            RunState::Queued { .. } => return Ok(Located::Queued),
+            RunState::Running { replica, .. } if replica == self.worker.life().replica => None,
+            RunState::Running { address, .. } => self.mirror(&address).await,
+        };
+        Ok(source.map_or(Located::Moving, Located::At))
     }
 
     /// Mirrors the run from the peer that drives it.

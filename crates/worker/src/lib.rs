@@ -4,6 +4,7 @@
 //! Everything that must survive is in the store; what this crate holds in memory (live drafts, cached transcripts) can
 //! be lost at any time.
 
+mod budget;
 mod cache;
 mod call;
 mod claimer;

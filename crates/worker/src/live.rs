@@ -134,7 +134,14 @@ impl LiveRun {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     runs: Mutex<HashMap<RunId, Arc<LiveRun>>>,
-    waiting: Mutex<HashMap<SessionId, Arc<Notify>>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    sessions: HashMap<SessionId, Arc<Notify>>,
+    /// Entries that were left by the last look for those that nobody waits on any more.
+    left: usize,
 }
 
 impl Board {
@@ -152,7 +159,7 @@ impl Board {
 
     /// Wakes those who wait for this session.
     pub(crate) fn moved(&self, session: SessionId) {
-        if let Some(notify) = lock(&self.waiting).remove(&session) {
+        if let Some(notify) = lock(&self.waiting).sessions.remove(&session) {
             notify.notify_waiters();
         }
     }
@@ -160,11 +167,13 @@ impl Board {
     /// Something to wait on until the session moves. Take it before looking at the state, so that nothing is missed.
     pub(crate) fn waiter(&self, session: SessionId) -> Arc<Notify> {
         let mut waiting = lock(&self.waiting);
-        // Whoever waited and gave up leaves an entry behind; an entry that nobody else holds is one of those.
-        if waiting.len() > 1_024 {
-            waiting.retain(|_, notify| Arc::strong_count(notify) > 1);
+        // Whoever waited and gave up leaves an entry behind; an entry that nobody else holds is one of those. They are
+        // looked for whenever the number has doubled.
+        if waiting.sessions.len() > 2 * waiting.left + 1_024 {
+            waiting.sessions.retain(|_, notify| Arc::strong_count(notify) > 1);
+            waiting.left = waiting.sessions.len();
         }
-        Arc::clone(waiting.entry(session).or_default())
+        Arc::clone(waiting.sessions.entry(session).or_default())
     }
 }
 

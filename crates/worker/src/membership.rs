@@ -5,7 +5,7 @@
 //! slow. If the store says that this life is over, every run of it is dropped and the replica joins again.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use regrow_protocol::{Epoch, ReplicaId, SessionId};
@@ -16,7 +16,13 @@ use crate::lease::Life;
 use crate::worker::{Inner, Phase};
 
 /// How often peers are checked for having died.
-const REAP_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a look at the peers may take.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+
+/// A heartbeat that is asked for waits this long for others to ask for it as well.
+const ASKED_FOR_AFTER: Duration = Duration::from_millis(20);
 
 /// Heartbeats per lease.
 const BEATS_PER_LEASE: u32 = 4;
@@ -24,11 +30,11 @@ const BEATS_PER_LEASE: u32 = 4;
 /// Leases that the store says this replica owns and that nobody here knows, with the beat that first said so.
 type Suspects = HashMap<(SessionId, Epoch), Instant>;
 
-/// Makes this process known under a new id.
-pub(crate) async fn join(store: &dyn Store, options: &Options) -> Result<Life, Error> {
+/// Makes this process known under this id, which must be a new one. May be repeated if it fails.
+pub(crate) async fn join(store: &dyn Store, options: &Options, id: ReplicaId) -> Result<Life, Error> {
     let sent = Instant::now();
     let replica = Replica {
-        id: ReplicaId::new(),
+        id,
         address: options.address.clone(),
         version: options.version.clone(),
         slots: options.slots,
@@ -46,29 +52,52 @@ pub(crate) fn start(worker: &Arc<Inner>) -> Result<(), Error> {
     let worker = Arc::downgrade(worker);
     let body = move || {
         runtime.block_on(async move {
-            let mut suspects = Suspects::new();
-            let mut next_beat = Instant::now();
-            while let Some(worker) = worker.upgrade() {
-                if next_beat <= Instant::now() {
-                    beat(&worker, &mut suspects).await;
-                    next_beat = Instant::now() + worker.options.lease / BEATS_PER_LEASE;
-                }
-                reap(&worker).await;
-                let pause = REAP_EVERY.mul_f64(0.5 + fastrand::f64());
-                if tokio::time::timeout(pause, worker.beat.notified()).await.is_ok() {
-                    next_beat = Instant::now();
-                }
-            }
+            tokio::join!(keep_alive(worker.clone()), watch_peers(worker));
         });
     };
     std::thread::Builder::new().name("heartbeat".to_owned()).spawn(body).map(drop).map_err(fail)
 }
 
-async fn beat(worker: &Arc<Inner>, suspects: &mut Suspects) {
+/// Sends heartbeats: regularly, and soon after one was asked for.
+async fn keep_alive(worker: Weak<Inner>) {
+    let mut records = Records { suspects: Suspects::new(), candidate: ReplicaId::new() };
+    let mut next = Instant::now();
+    while let Some(worker) = worker.upgrade() {
+        if next <= Instant::now() {
+            beat(&worker, &mut records).await;
+            next = Instant::now() + worker.options.lease / BEATS_PER_LEASE;
+        }
+        // Not longer, so that a worker that nobody needs any more is let go of.
+        let pause = next.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
+        if tokio::time::timeout(pause, worker.beat.notified()).await.is_ok() {
+            next = next.min(Instant::now() + ASKED_FOR_AFTER);
+        }
+    }
+}
+
+/// Looks for replicas that have died. After a stall of its own, a replica renews its lease first: others may only seem to
+/// be gone.
+async fn watch_peers(worker: Weak<Inner>) {
+    while let Some(worker) = worker.upgrade() {
+        if worker.life().is_trusted() {
+            reap(&worker).await;
+        }
+        tokio::time::sleep(LOOK_EVERY.mul_f64(0.5 + fastrand::f64())).await;
+    }
+}
+
+/// What is remembered from one beat to the next.
+struct Records {
+    suspects: Suspects,
+    /// The id of the next life. It is kept until joining under it has worked, so that failures leave nothing behind.
+    candidate: ReplicaId,
+}
+
+async fn beat(worker: &Arc<Inner>, records: &mut Records) {
     let life = worker.life();
     if life.over.is_cancelled() {
         // The last attempt to join again has failed.
-        return rejoin(worker, &life).await;
+        return rejoin(worker, &life, &mut records.candidate).await;
     }
     let sent = Instant::now();
     let patience = worker.options.lease / 2;
@@ -77,9 +106,9 @@ async fn beat(worker: &Arc<Inner>, suspects: &mut Suspects) {
         Ok(Beat::Alive { lanes }) => {
             life.renew(sent, worker.options.lease);
             report(worker, Ok(()));
-            audit(worker, &life, sent, &lanes, suspects).await;
+            audit(worker, &life, sent, &lanes, &mut records.suspects).await;
         }
-        Ok(Beat::Gone) => rejoin(worker, &life).await,
+        Ok(Beat::Gone) => rejoin(worker, &life, &mut records.candidate).await,
         Err(error) => report(worker, Err(error.to_string())),
     }
 }
@@ -117,7 +146,7 @@ async fn audit(worker: &Inner, life: &Life, sent: Instant, lanes: &[OwnedLane], 
 }
 
 /// The store does not know this life: everything under it belongs to others.
-async fn rejoin(worker: &Arc<Inner>, old: &Life) {
+async fn rejoin(worker: &Arc<Inner>, old: &Life, candidate: &mut ReplicaId) {
     old.over.cancel();
     if worker.is_draining() {
         return;
@@ -125,10 +154,11 @@ async fn rejoin(worker: &Arc<Inner>, old: &Life) {
     tracing::warn!(replica.id = %old.replica, "the lease was lost; joining again");
     let joined = async {
         worker.store.leave(old.replica).await?;
-        join(&*worker.store, &worker.options).await
+        join(&*worker.store, &worker.options, *candidate).await
     };
     match joined.await {
         Ok(life) => {
+            *candidate = ReplicaId::new();
             *worker.life.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(life);
             report(worker, Ok(()));
         }
@@ -137,7 +167,8 @@ async fn rejoin(worker: &Arc<Inner>, old: &Life) {
 }
 
 async fn reap(worker: &Inner) {
-    match worker.store.reap().await {
+    let look = tokio::time::timeout(LOOK_WITHIN, worker.store.reap()).await;
+    match look.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".to_owned()))) {
         Ok(reaped) if !reaped.replicas.is_empty() || reaped.lanes > 0 => {
             tracing::info!(replicas = ?reaped.replicas, sessions = reaped.lanes, "took over from replicas that are gone");
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use regrow_agent::Reply;
 use regrow_protocol::RunId;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::live::{End, LiveRun};
@@ -36,10 +36,8 @@ enum Line {
     Text(String),
     /// The text grows by this.
     More(String),
-    /// The run has ended.
-    Ended(Box<Reply>),
-    /// The run is no longer driven here.
-    Lost,
+    /// The run is no longer driven here: it has ended, and the store has its reply, or it goes on elsewhere.
+    Over,
 }
 
 /// The lines of a run that is driven here.
@@ -88,12 +86,9 @@ impl Outgoing {
             self.sent = draft.text.len();
             return Some(Line::More(more));
         }
-        let end = draft.end.clone()?;
+        draft.end.as_ref()?;
         self.done = true;
-        Some(match end {
-            End::Ended(reply) => Line::Ended(Box::new(Reply::clone(&reply))),
-            End::Lost => Line::Lost,
-        })
+        Some(Line::Over)
     }
 }
 
@@ -104,13 +99,20 @@ fn encode(line: &Line) -> Bytes {
     bytes.into()
 }
 
+/// What a replica shows to a peer that drives a run. Whoever listens at an address that a peer has left learns nothing
+/// that is good for another run.
+pub(crate) fn token(cluster_secret: &str, run: RunId) -> String {
+    let digest = Sha256::new().chain_update(cluster_secret).chain_update([0]).chain_update(run.as_bytes());
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Asks a peer for a run. Nothing if it cannot be reached or does not drive the run (any more).
 pub(crate) async fn follow(worker: &Inner, address: &str, run: RunId) -> Option<reqwest::Response> {
     if address.is_empty() {
         return None;
     }
     let request = worker.peers.get(format!("http://{address}/internal/live/{run}"));
-    let sent = request.bearer_auth(worker.store.cluster_secret()).send();
+    let sent = request.bearer_auth(token(worker.store.cluster_secret(), run)).send();
     let response = tokio::time::timeout(ANSWER_WITHIN, sent).await.ok()?.ok()?;
     response.status().is_success().then_some(response)
 }
@@ -118,15 +120,20 @@ pub(crate) async fn follow(worker: &Inner, address: &str, run: RunId) -> Option<
 /// Copies a peer's run into a mirror until either ends.
 pub(crate) async fn copy(mut response: reqwest::Response, mirror: Arc<LiveRun>) {
     let mut buffer = BytesMut::new();
+    // Bytes at the start of the buffer that hold no end of a line.
+    let mut searched = 0;
     while let Ok(Ok(Some(chunk))) = tokio::time::timeout(SILENCE, response.chunk()).await {
         buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = buffer[searched..].iter().position(|byte| *byte == b'\n') {
+            let end = searched + end;
             let line = buffer.split_to(end + 1);
+            searched = 0;
             if line.len() > 1 && !apply(&line[..end], &mirror) {
                 return;
             }
         }
-        if buffer.len() > LINE_BYTES {
+        searched = buffer.len();
+        if searched > LINE_BYTES {
             break;
         }
     }
@@ -144,11 +151,7 @@ fn apply(line: &[u8], mirror: &LiveRun) -> bool {
             mirror.grow(&more);
             true
         }
-        Ok(Line::Ended(reply)) => {
-            mirror.end(End::Ended(Arc::from(reply)));
-            false
-        }
-        Ok(Line::Lost) | Err(_) => {
+        Ok(Line::Over) | Err(_) => {
             mirror.end(End::Lost);
             false
         }

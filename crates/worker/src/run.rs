@@ -106,6 +106,8 @@ impl<'a> Run<'a> {
             None => serde_json::from_slice(&self.claimed.message.body)
                 .map_err(|e| Stopped::Broken(format!("the message cannot be read: {e}")))?,
         };
+        // Its words are in memory once, not twice for as long as the run lasts.
+        self.claimed.message.body = Vec::new();
         self.load().await?;
         self.loaded = true;
         let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
@@ -157,8 +159,10 @@ impl<'a> Run<'a> {
                 Err(error) if error.is_retryable() => {
                     tracing::debug!(%error, "the journal cannot be read yet");
                     let pause = Duration::from_millis(fastrand::u64(50..200));
+                    let mut phase = self.worker.phase.subscribe();
                     tokio::select! {
                         () = self.held.fenced.cancelled() => return Err(Stopped::Fenced),
+                        _ = phase.wait_for(|phase| *phase == Phase::HandingOver) => return Err(Stopped::HandOver),
                         () = tokio::time::sleep(pause) => {}
                     }
                 }

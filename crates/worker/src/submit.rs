@@ -93,13 +93,18 @@ pub(crate) async fn submit(worker: &Arc<Inner>, submission: Submission) -> Resul
     if !worker.options.agents.contains_key(submission.session.agent()) {
         return Err(SubmitError::UnknownAgent(submission.session.agent().to_owned()));
     }
-    admit(worker).await?;
+    let overload = match overload(worker).await? {
+        // Nobody can have sent it before.
+        Some(overload) if submission.key.is_none() => return Err(overload),
+        overload => overload,
+    };
     let shared = Arc::clone(worker);
-    let task = worker.tasks.spawn(async move { accept(&shared, submission).await });
+    let task = worker.tasks.spawn(async move { accept(&shared, submission, overload).await });
     task.await.unwrap_or(Err(SubmitError::Unavailable { retry_after: SOON }))
 }
 
-async fn admit(worker: &Inner) -> Result<(), SubmitError> {
+/// Why nothing new is accepted at present, if so.
+async fn overload(worker: &Inner) -> Result<Option<SubmitError>, SubmitError> {
     let known = *worker.admission.load.lock().unwrap_or_else(PoisonError::into_inner);
     let load = match known {
         Some((at, load)) if at.elapsed() < LOAD_FOR => load,
@@ -110,13 +115,16 @@ async fn admit(worker: &Inner) -> Result<(), SubmitError> {
             load
         }
     };
-    if load.ready >= worker.options.max_ready {
-        return Err(SubmitError::Overloaded { retry_after: jittered(load.oldest_ready.min(BACK_OFF)) });
-    }
-    Ok(())
+    let retry_after = jittered(load.oldest_ready.min(BACK_OFF));
+    Ok((load.ready >= worker.options.max_ready).then_some(SubmitError::Overloaded { retry_after }))
 }
 
-async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, SubmitError> {
+/// Hands the message to the store. Under `overload` only one that was accepted before is recognised.
+async fn accept(
+    worker: &Arc<Inner>,
+    submission: Submission,
+    overload: Option<SubmitError>,
+) -> Result<Ticket, SubmitError> {
     let body = serde_json::to_vec(&submission.inbound).map_err(|error| {
         tracing::error!(%error, "a message cannot be written as JSON");
         SubmitError::Unavailable { retry_after: SOON }
@@ -124,7 +132,7 @@ async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, S
     let life = worker.life();
     // A replica that has room runs what it accepts, so that the usual message waits for nobody.
     let slot = Arc::clone(&worker.slots).try_acquire_owned().ok();
-    let slot = slot.filter(|_| worker.options.runs && life.is_trusted());
+    let slot = slot.filter(|_| worker.options.runs && life.is_trusted() && worker.budget.has_room());
     let run = RunId::new();
     let session = SessionId::of(&submission.session);
     let fingerprint = submission.fingerprint;
@@ -134,7 +142,7 @@ async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, S
         dedupe: submission.key,
         fingerprint,
         body,
-        cap: worker.options.max_queued,
+        cap: if overload.is_some() { 0 } else { worker.options.max_queued },
         claim_for: slot.as_ref().map(|_| life.replica),
     };
     match worker.store.accept(message).await.map_err(|e| unavailable(&e))? {
@@ -148,7 +156,9 @@ async fn accept(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, S
         Accepted::Duplicate { message, .. } => {
             Ok(Ticket { run: message, session, fingerprint, duplicate: true })
         }
-        Accepted::Full { waiting } => Err(SubmitError::QueueFull { waiting, retry_after: jittered(SOON) }),
+        Accepted::Full { waiting } => {
+            Err(overload.unwrap_or(SubmitError::QueueFull { waiting, retry_after: jittered(SOON) }))
+        }
     }
 }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use regrow_agent::Reply;
-use regrow_protocol::{Epoch, RunId, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, RunId, SessionId};
 use regrow_providers::Models;
 use regrow_store::{Error, Store};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::cache::Transcripts;
 use crate::lease::Life;
 use crate::live::Board;
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     /// One permit per run that may be driven.
     pub(crate) slots: Arc<Semaphore>,
+    /// What running messages may weigh.
+    pub(crate) budget: Budget,
     /// Sessions whose lease this process holds.
     pub(crate) held: Mutex<HashMap<SessionId, Held>>,
     pub(crate) life: RwLock<Arc<Life>>,
@@ -103,6 +106,12 @@ impl Inner {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(session, held);
     }
 
+    /// The session is driven here, and nobody has told its run to stop.
+    pub(crate) fn drives_unaborted(&self, session: SessionId) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&session).is_some_and(|held| !held.abort.is_cancelled())
+    }
+
     /// Forgets a session, if it is still held under this epoch.
     pub(crate) fn let_go(&self, session: SessionId, epoch: Epoch) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,13 +132,15 @@ impl Worker {
     pub async fn start(options: Options, store: Arc<dyn Store>, models: Arc<Models>) -> Result<Self, Error> {
         let peers = reqwest::Client::builder()
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(1))
             .build()
             .map_err(|e| Error::Unusable(format!("cannot make an HTTP client: {e}")))?;
-        let life = membership::join(&*store, &options).await?;
+        let life = membership::join(&*store, &options, ReplicaId::new()).await?;
         let inner = Arc::new(Inner {
             slots: Arc::new(Semaphore::new(options.slots as usize)),
             options,
+            budget: Budget::default(),
             store,
             models,
             peers,
@@ -193,18 +204,23 @@ impl Worker {
         match &*self.inner.phase.borrow() {
             Phase::Draining | Phase::HandingOver => Readiness::Draining,
             Phase::Serving(Err(why)) => Readiness::NotReady(why.clone()),
+            // Also if the heartbeat itself has stopped.
+            Phase::Serving(Ok(())) if !self.inner.life().is_trusted() => {
+                Readiness::NotReady("no heartbeat has reached the store lately".to_owned())
+            }
             Phase::Serving(Ok(())) => Readiness::Ready,
         }
     }
 
     /// The replica's id in its present life.
-    pub fn replica(&self) -> regrow_protocol::ReplicaId {
+    pub fn replica(&self) -> ReplicaId {
         self.inner.life().replica
     }
 
-    /// The secret with which replicas of one store recognise each other.
-    pub fn cluster_secret(&self) -> &str {
-        self.inner.store.cluster_secret()
+    /// What a peer that asks for this run must show. It is made from the secret that the replicas of a store share, and
+    /// good for this run only.
+    pub fn peer_token(&self, run: RunId) -> String {
+        peer::token(self.inner.store.cluster_secret(), run)
     }
 
     /// The live text of a run that this replica drives, for a peer: lines of JSON until the run ends here. `None` if it

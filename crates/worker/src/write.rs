@@ -49,6 +49,7 @@ pub(crate) async fn finish(
 async fn again(error: WriteError, pause: &mut Duration, fenced: &CancellationToken) -> Result<(), Stopped> {
     let error = match error {
         WriteError::Fenced => return Err(Stopped::Fenced),
+        WriteError::Store(error) if !error.is_retryable() => return Err(Stopped::Broken(error.to_string())),
         WriteError::Store(error) => error,
     };
     tracing::debug!(%error, "a write is repeated");

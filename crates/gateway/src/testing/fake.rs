@@ -199,8 +199,8 @@ impl Engine for Fake {
         self.state.readiness.lock().unwrap().clone()
     }
 
-    fn cluster_secret(&self) -> &str {
-        "between replicas"
+    fn peer_token(&self, _: RunId) -> String {
+        "between replicas".to_owned()
     }
 
     fn live_lines(&self, run: RunId) -> Option<BoxStream<'static, Bytes>> {

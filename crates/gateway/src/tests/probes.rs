@@ -86,7 +86,7 @@ async fn models_are_the_agents() {
 }
 
 #[tokio::test]
-async fn peers_are_known_by_their_secret() {
+async fn peers_are_known_by_their_token() {
     let door = Door::open().await;
     let run = door.engine.begin("agent:main:x");
     let other = regrow_protocol::RunId::new();
@@ -95,7 +95,7 @@ async fn peers_are_known_by_their_secret() {
         (run.to_string(), "wrong", 401),
         (run.to_string(), "", 401),
         (other.to_string(), "between replicas", 404),
-        ("x".to_owned(), "between replicas", 404),
+        ("x".to_owned(), "between replicas", 401),
     ] {
         let head = format!("GET /internal/live/{run} HTTP/1.1\r\nauthorization: Bearer {secret}");
         let answer = door.ask(&head, "").await;

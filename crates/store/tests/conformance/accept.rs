@@ -56,6 +56,20 @@ pub(crate) async fn the_same_key_in_another_session_is_another_message<H: Harnes
     }
 }
 
+pub(crate) async fn with_no_room_at_all_only_duplicates_are_recognised<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let first = keyed("a", "key");
+    let (seq, _) = accept(&*scene.store, first.clone()).await;
+    let again = Accept { cap: 0, ..keyed("a", "key") };
+    assert_eq!(original(&scene.store.accept(again).await.unwrap()), (first.message, seq, 7));
+    for (name, waiting) in [("a", 1), ("new", 0)] {
+        let before = scene.picture(name).await;
+        let refused = scene.store.accept(Accept { cap: 0, ..message(name) }).await.unwrap();
+        assert!(matches!(refused, Accepted::Full { waiting: told } if told == waiting), "{refused:?}");
+        assert_eq!(scene.picture(name).await, before);
+    }
+}
+
 pub(crate) async fn without_a_key_nothing_is_a_duplicate<H: Harness>() {
     let scene = Scene::<H>::open().await;
     for seq in 1..=3 {

@@ -43,6 +43,7 @@ macro_rules! conformance {
                     the_same_key_is_accepted_once
                     fifty_at_once_with_the_same_key_are_accepted_once
                     the_same_key_in_another_session_is_another_message
+                    with_no_room_at_all_only_duplicates_are_recognised
                     without_a_key_nothing_is_a_duplicate
                     a_key_outlives_its_run
                     the_same_message_is_accepted_once_even_without_a_key

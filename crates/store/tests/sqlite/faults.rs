@@ -1,12 +1,14 @@
 //! A file that cannot be used for a while, or at all: the caller can tell, and the store works again when it can.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use regrow_store::sqlite::SqliteStore;
-use regrow_store::{Accept, Accepted, Error, Store};
+use regrow_store::sqlite::{Options, SqliteStore};
+use regrow_store::{Accept, Accepted, Beat, Error, Reaped, Store};
 
-use crate::conformance::scene::{accept, id, keyed, message};
+use crate::conformance::scene::{LEASE, accept, claim, end, id, joined, keyed, message};
 use crate::harness::SqliteHarness;
 
 #[tokio::test]
@@ -62,4 +64,58 @@ async fn an_intent_that_waited_too_long_is_refused_and_not_done() {
     assert!(matches!(&answer, Err(Error::Unavailable(why)) if why.contains("busy")), "{answer:?}");
     assert!(matches!(first.await.unwrap(), Accepted::New { seq: 1, .. }));
     assert_eq!(store.find_session(id("second")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_does_not_stand_in_the_way_of_others() {
+    let harness = SqliteHarness::new();
+    let store = SqliteStore::open(&harness.options()).unwrap();
+    let replica = joined(&store).await;
+    accept(&store, message("unreadable")).await;
+    accept(&store, message("good")).await;
+    let newer = "UPDATE lanes SET key = 'a form of a newer release' WHERE session = ?1";
+    assert_eq!(harness.connection().execute(newer, [id("unreadable").as_bytes()]).unwrap(), 1);
+    assert_eq!(claim(&store, replica).await.session(), id("good"));
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_sockets_only_costs_the_hints() {
+    let harness = SqliteHarness::new();
+    let mut options = harness.options();
+    options.path = harness.path().with_file_name("long".repeat(30)).join("store.db");
+    let store = SqliteStore::open(&options).unwrap();
+    let replica = joined(&store).await;
+    accept(&store, message("a")).await;
+    assert_eq!(claim(&store, replica).await.session(), id("a"));
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_stored_twice() {
+    let harness = SqliteHarness::new();
+    let store = SqliteStore::open(&harness.options()).unwrap();
+    let replica = joined(&store).await;
+    for (name, length, kept) in [("large", 100_000, 0), ("small", 100, 100)] {
+        let asked = Accept { body: vec![b'x'; length], claim_for: Some(replica), ..message(name) };
+        let claimed = accept(&store, asked).await.1.unwrap();
+        store.finish(&claimed, &end(false)).await.unwrap();
+        let sql = "SELECT length(body) FROM inbox WHERE session = ?1";
+        let stored: i64 =
+            harness.connection().query_row(sql, [id(name).as_bytes()], |row| row.get(0)).unwrap();
+        assert_eq!(stored, kept, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_clock_was_set_forward_whoever_lives_has_time_to_renew() {
+    let harness = SqliteHarness::new();
+    let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
+    let (wall, mut options) = (Arc::clone(&clock), harness.options());
+    options.clock = Arc::new(move || wall.load(Ordering::SeqCst));
+    options.monotonic = Options::new(harness.path()).monotonic;
+    let [store, peers] = [(); 2].map(|()| SqliteStore::open(&options).unwrap());
+    let living = joined(&peers).await;
+    assert_eq!(store.reap().await.unwrap(), Reaped::default());
+    clock.fetch_add(2 * i64::try_from(LEASE.as_millis()).unwrap(), Ordering::SeqCst);
+    assert_eq!(store.reap().await.unwrap(), Reaped::default());
+    assert!(matches!(peers.heartbeat(living).await.unwrap(), Beat::Alive { .. }));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use regrow_protocol::SessionId;
 use regrow_store::Store;
 use regrow_tools::Class;
 use regrow_worker::{Submission, SubmitError};
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::faulty::{Fault, Intent};
 use crate::probe::Probe;
-use crate::scene::{Replica, Scene, answer, assert_done, keyed, message, soon};
+use crate::scene::{Replica, Scene, answer, assert_done, key_of, keyed, message, soon};
 
 async fn kept(replica: &Replica) -> usize {
     replica.store.sound().list_runs(None, 100).await.unwrap().len()
@@ -65,13 +66,19 @@ async fn all_replicas_together_have_a_bounded_queue() {
     let scene = Scene::start().await;
     let door = || scene.replica_with(&[], |options| (options.runs, options.max_ready) = (false, 2));
     let first = door().await;
-    let tickets = [first.send("s", "[[id=a]]").await, first.send("t", "[[id=b]]").await];
+    let tickets = [first.insist("s", "k", "[[id=a]]").await, first.send("t", "[[id=b]]").await];
     // One that has not looked at the load before.
     let second = door().await;
     let refused = soon(second.submit(message("u", "[[id=c]]"))).await;
     let Err(SubmitError::Overloaded { retry_after }) = refused else { panic!("{refused:?}") };
     assert!(retry_after >= Duration::from_secs(1));
+    let refused = soon(second.submit(keyed("u", "new", "[[id=c]]"))).await;
+    assert!(matches!(refused, Err(SubmitError::Overloaded { .. })), "{refused:?}");
     assert_eq!(kept(&second).await, 2);
+    assert!(second.store.sound().find_session(SessionId::of(&key_of("u"))).await.unwrap().is_none());
+    // What was accepted is not refused when its sender comes back.
+    let again = soon(second.submit(keyed("s", "k", "[[id=a]]"))).await.unwrap();
+    assert_eq!((again.run, again.duplicate), (tickets[0].run, true));
     let _running = scene.replica(&[]).await;
     for (ticket, id) in tickets.iter().zip(["a", "b"]) {
         assert_done(&first.ended(ticket).await, &answer(&[id]));
