@@ -26,6 +26,7 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
 /// A Cargo command in the root of the workspace.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args(arguments);
+    // Cargo sets this for the programs that it runs; subcommands take it for a sign that they were not started by Cargo.
+    cargo.env_remove("CARGO_PKG_NAME").current_dir(root()).args(arguments);
     cargo
 }

@@ -10,7 +10,8 @@ use regrow_protocol::{Message, Seq, ToolCall};
 use regrow_tools::{Output, SessionStatus};
 
 use crate::drive::Stopped;
-use crate::run::{Context, Run};
+use crate::run::Run;
+use crate::setup::Setup;
 
 /// The longest that a tool may take.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(600);
@@ -22,11 +23,7 @@ const UNKNOWN: &str = "The outcome of this call is unknown: the process that exe
 impl Run<'_> {
     /// Settles some of these calls and records their results; the journal then tells which are left. Repeatable calls
     /// go together; an unsafe one goes alone, so that its result is recorded the moment it is known.
-    pub(crate) async fn call_tools(
-        &mut self,
-        context: &Context,
-        calls: Vec<PlannedCall>,
-    ) -> Result<(), Stopped> {
+    pub(crate) async fn call_tools(&mut self, setup: &Setup, calls: Vec<PlannedCall>) -> Result<(), Stopped> {
         let (mut alone, mut together): (Vec<_>, Vec<_>) =
             calls.into_iter().partition(|planned| planned.way == Way::ExecuteOnce);
         if together.is_empty() {
@@ -35,7 +32,7 @@ impl Run<'_> {
             self.append(intents.collect(), None).await?;
             together = alone;
         }
-        let Some(settled) = self.settle_all(context, &together).await? else {
+        let Some(settled) = self.settle_all(setup, &together).await? else {
             // Aborted or out of time: the next look at the journal ends the run.
             return Ok(());
         };
@@ -52,19 +49,19 @@ impl Run<'_> {
     /// Results in the model's order; `None` if the run was aborted or ran out of time meanwhile.
     async fn settle_all(
         &self,
-        context: &Context,
+        setup: &Setup,
         calls: &[PlannedCall],
     ) -> Result<Option<Vec<(String, Output, ToolOutcome)>>, Stopped> {
         // Asked for under an earlier lease, whose owner may have begun to execute them.
         let rerun = self.asked_at() <= self.inherited;
-        let status = self.status(context);
+        let status = self.status(setup);
         let work: FuturesUnordered<_> = calls
             .iter()
             .enumerate()
             .map(|(index, planned)| {
                 let status = &status;
                 async move {
-                    let (output, outcome) = self.settle(context, planned, status, rerun).await;
+                    let (output, outcome) = self.settle(setup, planned, status, rerun).await;
                     (index, (planned.call.id.clone(), output, outcome))
                 }
             })
@@ -78,29 +75,23 @@ impl Run<'_> {
 
     async fn settle(
         &self,
-        context: &Context,
+        setup: &Setup,
         planned: &PlannedCall,
         status: &SessionStatus,
         rerun: bool,
     ) -> (Output, ToolOutcome) {
         match planned.way {
             Way::Unknown => (Output::error(UNKNOWN), ToolOutcome::Unknown),
-            Way::Missing => (Output::error(missing(context, &planned.call.name)), ToolOutcome::Refused),
+            Way::Missing => (Output::error(missing(setup, &planned.call.name)), ToolOutcome::Refused),
             Way::Execute | Way::ExecuteOnce => {
-                (self.execute(context, &planned.call, status, rerun).await, ToolOutcome::Completed)
+                (self.execute(setup, &planned.call, status, rerun).await, ToolOutcome::Completed)
             }
         }
     }
 
-    async fn execute(
-        &self,
-        context: &Context,
-        call: &ToolCall,
-        status: &SessionStatus,
-        rerun: bool,
-    ) -> Output {
-        let Some(tool) = context.profile.tools.get(&call.name) else {
-            return Output::error(missing(context, &call.name));
+    async fn execute(&self, setup: &Setup, call: &ToolCall, status: &SessionStatus, rerun: bool) -> Output {
+        let Some(tool) = setup.profile.tools.get(&call.name) else {
+            return Output::error(missing(setup, &call.name));
         };
         let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
         let arguments = match serde_json::from_str(arguments) {
@@ -110,8 +101,8 @@ impl Run<'_> {
         // A call's id is unique within its answer only: some models count from the start in each.
         let key = format!("{}:{}:{}", self.claimed.run, self.asked_at(), call.id);
         let tool_context = regrow_tools::Context {
-            workspace: &context.profile.workspace,
-            state_dir: &context.profile.state_dir,
+            workspace: &setup.profile.workspace,
+            state_dir: &setup.profile.state_dir,
             key: &key,
             rerun,
             status,
@@ -135,24 +126,24 @@ impl Run<'_> {
         asked.map_or(0, |asked| asked.seq)
     }
 
-    fn status(&self, context: &Context) -> SessionStatus {
+    fn status(&self, setup: &Setup) -> SessionStatus {
         let turns = self.journal.entries.iter().filter(|r| matches!(*r.entry, Entry::User { .. })).count();
         SessionStatus {
             session_key: self.claimed.session_key.to_string(),
             agent: self.claimed.session_key.agent().to_owned(),
-            model: context.model().to_owned(),
+            model: setup.model().to_owned(),
             run_id: self.claimed.run.to_string(),
             replica: self.life.replica.to_string(),
             epoch: self.claimed.epoch().0,
             turns: turns as u64,
-            context_tokens: context.context_tokens(&self.journal),
-            context_window: context.context_window(),
+            context_tokens: setup.context_tokens(&self.journal),
+            context_window: setup.context_window(),
             now: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
         }
     }
 }
 
-fn missing(context: &Context, name: &str) -> String {
-    let names: Vec<String> = context.profile.tools.specs().into_iter().map(|spec| spec.name).collect();
+fn missing(setup: &Setup, name: &str) -> String {
+    let names: Vec<String> = setup.profile.tools.specs().into_iter().map(|spec| spec.name).collect();
     format!("There is no tool `{name}`. Available: {}.", names.join(", "))
 }

@@ -20,6 +20,7 @@ mod options;
 mod peer;
 mod prompt;
 mod run;
+mod setup;
 mod submit;
 mod worker;
 mod write;

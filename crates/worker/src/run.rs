@@ -1,24 +1,23 @@
 //! One run: read the journal, ask the pure core what comes next, do it, record it, ask again.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regrow_agent::{
-    Action, Agent, Answered, CompactionPlan, Effect, Ending, Entry, FailureKind, Final, Inbound, Journal,
-    Recorded, Reply, Situation, answered, next, visible_text,
+    Action, Answered, CompactionPlan, Ending, Entry, FailureKind, Final, Inbound, Journal, Recorded, Reply,
+    Situation, answered, next, visible_text,
 };
-use regrow_protocol::{Message, Seq, ToolChoice, ToolSpec, Usage};
+use regrow_protocol::{Message, Seq, ToolChoice, Usage};
 use regrow_providers::{Completion, Delta, Error as ModelError, ModelRequest};
 use regrow_store::{Claimed, Finish, RunStatus};
-use regrow_tools::Class;
 
 use crate::drive::Stopped;
 use crate::lease::Life;
 use crate::live::{End, LiveRun, Shown};
+use crate::setup::Setup;
 use crate::worker::{Held, Inner, Phase};
-use crate::{AgentProfile, journal, write};
+use crate::{journal, write};
 
 /// How often a run that a provider calls too long is compacted before it is given up.
 const OVERFLOWS: u32 = 3;
@@ -40,33 +39,6 @@ pub(crate) struct Run<'a> {
     /// The journal was read, so that what is in it is all there is.
     loaded: bool,
     overflows: u32,
-}
-
-/// What a run needs to know of its agent.
-pub(crate) struct Context {
-    pub(crate) profile: AgentProfile,
-    pub(crate) prompt: Arc<str>,
-    tools: Vec<ToolSpec>,
-    chain: Vec<String>,
-    agent: Agent,
-    prompt_tokens: u32,
-}
-
-impl Context {
-    /// The model that is asked first.
-    pub(crate) fn model(&self) -> &str {
-        self.chain.first().map_or("", String::as_str)
-    }
-
-    /// Tokens that the model takes.
-    pub(crate) fn context_window(&self) -> u64 {
-        u64::from(self.agent.context_window)
-    }
-
-    /// An estimate of the tokens of the next model call.
-    pub(crate) fn context_tokens(&self, journal: &Journal) -> u64 {
-        u64::from(self.prompt_tokens) + regrow_agent::context_tokens(journal) as u64
-    }
 }
 
 impl<'a> Run<'a> {
@@ -116,18 +88,19 @@ impl<'a> Run<'a> {
             let message = format!("There is no agent `{}` any more.", self.claimed.session_key.agent());
             return self.finish(Final::failed(FailureKind::ModelRefused, message)).await;
         };
-        let context = self.context(profile).await;
+        let (id, accepted_at) = (self.claimed.session_key.agent(), self.claimed.message.accepted_at);
+        let setup = Setup::new(self.worker, id, profile, &self.journal.inbound, accepted_at).await;
         loop {
-            match next(&self.journal, &context.agent, &self.situation(&context)) {
+            match next(&self.journal, &setup.agent, &self.situation(&setup)) {
                 Action::Finish(last) => return self.finish(last).await,
-                Action::CallTools(calls) => self.call_tools(&context, calls).await?,
+                Action::CallTools(calls) => self.call_tools(&setup, calls).await?,
                 Action::Compact(plan) => {
-                    if let Some(last) = self.compact(&context, plan).await? {
+                    if let Some(last) = self.compact(&setup, plan).await? {
                         return self.finish(last).await;
                     }
                 }
                 Action::CallModel => {
-                    if let Some(last) = self.call_model(&context).await? {
+                    if let Some(last) = self.call_model(&setup).await? {
                         return self.finish(last).await;
                     }
                 }
@@ -175,40 +148,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn context(&self, profile: &AgentProfile) -> Context {
-        let accepted_at = self.claimed.message.accepted_at;
-        let prompt = self.worker.prompts.render(self.claimed.session_key.agent(), profile, accepted_at).await;
-        let inbound = &self.journal.inbound;
-        let own = profile.tools.specs().into_iter();
-        let own = own.filter(|spec| !inbound.tools.iter().any(|theirs| theirs.name == spec.name));
-        let tools: Vec<ToolSpec> = own.chain(inbound.tools.iter().cloned()).collect();
-        let chain = inbound.model.clone().map_or_else(|| profile.models.clone(), |model| vec![model]);
-        let window = chain
-            .first()
-            .and_then(|name| self.worker.models.info(name))
-            .map_or(128_000, |m| m.context_window);
-        let effects: BTreeMap<String, Effect> = profile
-            .tools
-            .specs()
-            .into_iter()
-            .filter_map(|spec| {
-                let tool = profile.tools.get(&spec.name)?;
-                let effect = if tool.class() == Class::Unsafe { Effect::Unsafe } else { Effect::Repeatable };
-                Some((spec.name, effect))
-            })
-            .collect();
-        let described: usize = tools.iter().map(|t| t.name.len() + t.description.len() + 200).sum();
-        let prompt_tokens = u32::try_from((prompt.len() + described) / 4).unwrap_or(u32::MAX);
-        let agent = Agent {
-            tools: effects,
-            context_window: window,
-            reserve_tokens: profile.reserve_tokens,
-            keep_recent_tokens: profile.keep_recent_tokens,
-            limits: profile.limits,
-        };
-        Context { profile: profile.clone(), prompt, tools, chain, agent, prompt_tokens }
-    }
-
     /// Milliseconds since the message was accepted.
     fn age(&self) -> u64 {
         let now = jiff::Timestamp::now().as_millisecond();
@@ -222,27 +161,27 @@ impl<'a> Run<'a> {
         Duration::from_millis(limit.saturating_add(1).saturating_mul(1_000).saturating_sub(self.age()))
     }
 
-    fn situation(&self, context: &Context) -> Situation {
+    fn situation(&self, setup: &Setup) -> Situation {
         Situation {
             aborted: self.held.abort.is_cancelled(),
             attempt: self.claimed.attempt,
             age_seconds: self.age() / 1_000,
-            prompt_tokens: context.prompt_tokens,
+            prompt_tokens: setup.prompt_tokens,
             overflow: self.overflows > 0,
         }
     }
 
     /// Asks the model and records its answer; returns the run's end if that was it.
-    async fn call_model(&mut self, context: &Context) -> Result<Option<Final>, Stopped> {
+    async fn call_model(&mut self, setup: &Setup) -> Result<Option<Final>, Stopped> {
         let answer = {
-            let request = self.request(context);
+            let request = self.request(setup);
             let live = self.live().cloned();
             let mut on_delta = |delta: Delta<'_>| match (&live, delta) {
                 (Some(live), Delta::Text(piece)) => live.push(piece),
                 (Some(live), Delta::Restart) => live.restart(),
                 (None, _) => {}
             };
-            let call = self.worker.models.complete(&context.chain, &request, &mut on_delta);
+            let call = self.worker.models.complete(&setup.chain, &request, &mut on_delta);
             match self.unless_interrupted(call).await? {
                 Some(answer) => answer,
                 None if self.held.abort.is_cancelled() => return Ok(Some(self.aborted())),
@@ -260,7 +199,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn request(&self, context: &Context) -> ModelRequest<'_> {
+    fn request(&self, setup: &Setup) -> ModelRequest<'_> {
         let inbound = &self.journal.inbound;
         // A tool that must be called was called: from then on the model decides, or it could never end.
         let called = self.said.iter().any(|entry| matches!(**entry, Entry::Assistant { .. }));
@@ -269,8 +208,8 @@ impl<'a> Run<'a> {
             choice => choice.clone(),
         };
         ModelRequest {
-            messages: regrow_agent::messages(&self.journal, &context.prompt),
-            tools: context.tools.clone(),
+            messages: regrow_agent::messages(&self.journal, &setup.prompt),
+            tools: setup.tools.clone(),
             tool_choice,
             sampling: inbound.sampling.clone(),
         }
@@ -294,7 +233,7 @@ impl<'a> Run<'a> {
     }
 
     /// Has the older conversation summarised; returns the run's end if that failed.
-    async fn compact(&mut self, context: &Context, plan: CompactionPlan) -> Result<Option<Final>, Stopped> {
+    async fn compact(&mut self, setup: &Setup, plan: CompactionPlan) -> Result<Option<Final>, Stopped> {
         let request = ModelRequest {
             messages: plan.messages.iter().map(|message| Cow::Borrowed(message.as_ref())).collect(),
             tools: Vec::new(),
@@ -302,7 +241,7 @@ impl<'a> Run<'a> {
             sampling: regrow_protocol::Sampling::default(),
         };
         let mut ignore = |_: Delta<'_>| {};
-        let call = self.worker.models.complete(&context.chain, &request, &mut ignore);
+        let call = self.worker.models.complete(&setup.chain, &request, &mut ignore);
         let Some(answer) = self.unless_interrupted(call).await? else { return Ok(None) };
         let completion = match answer {
             Ok(completion) => completion,
