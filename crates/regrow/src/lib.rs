@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod command;
+mod descriptors;
 mod logging;
 mod outcome;
 mod state;

@@ -24,6 +24,9 @@ pub struct Claimed {
     pub run: RunId,
     /// How often this run was claimed since it last made progress; 1 the first time.
     pub attempt: u32,
+    /// How far this run is to blame for replicas that died under it since it last made progress, in units of
+    /// [`Claimed::WHOLE_BLAME`] for each: those that died together share the blame.
+    pub blame: u32,
     /// The last position of the log before this run's first entry.
     pub run_base: Seq,
     /// The context of the conversation starts after this position.
@@ -33,6 +36,9 @@ pub struct Claimed {
 }
 
 impl Claimed {
+    /// The blame for a replica that drove nothing else when it died.
+    pub const WHOLE_BLAME: u32 = 12;
+
     /// The session's id.
     pub fn session(&self) -> SessionId {
         self.guard.session

@@ -164,7 +164,8 @@ impl<'a> Run<'a> {
     fn situation(&self, setup: &Setup) -> Situation {
         Situation {
             aborted: self.held.abort.is_cancelled(),
-            attempt: self.claimed.attempt,
+            // Every whole blame is a replica that this run may have ended.
+            attempt: 1 + self.claimed.blame / Claimed::WHOLE_BLAME,
             age_seconds: self.age() / 1_000,
             prompt_tokens: setup.prompt_tokens,
             overflow: self.overflows > 0,
@@ -309,7 +310,7 @@ impl<'a> Run<'a> {
         let store = &*self.worker.store;
         let control =
             write::append(store, &mut self.claimed, &encoded, context_base, &self.held.fenced).await?;
-        self.claimed.attempt = 0;
+        self.claimed.blame = 0;
         self.remember(first, entries);
         if control.abort {
             self.held.abort.cancel();

@@ -15,7 +15,7 @@ use crate::cli::{Common, Serve};
 use crate::config::{Bind, Role};
 use crate::outcome::Unusable;
 use crate::state::State;
-use crate::{logging, wiring};
+use crate::{descriptors, logging, wiring};
 
 /// How long connections have to close at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -28,6 +28,7 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<ExitCode> {
     let mut state = State::open(common)?;
     apply(&mut state, serve)?;
     logging::init(&state.config.logging);
+    descriptors::raise_limit();
     state.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let code = runtime.block_on(replica(&state, started))?;

@@ -29,7 +29,7 @@ const WAIT: &str = "UPDATE lanes SET inbox_head = :seq, updated_at = :now WHERE 
 /// The session was idle: its run begins, here (state 2) or wherever it is claimed first (state 1).
 const BEGIN: &str = "UPDATE lanes SET inbox_head = :seq, state = :state, ready_at = :now, replica = :replica,
         epoch = coalesce(:epoch, epoch), run = :message, run_base = log_head, abort = 0,
-        attempt = CASE WHEN :state = 2 THEN 1 ELSE 0 END, updated_at = :now
+        attempt = CASE WHEN :state = 2 THEN 1 ELSE 0 END, blame = 0, updated_at = :now
     WHERE session = :session";
 
 /// The lane as it stood before.
@@ -139,6 +139,7 @@ fn begin(
         session_key: message.session.clone(),
         run: message.message,
         attempt: 1,
+        blame: 0,
         run_base: lane.log_head,
         context_base: lane.context_base,
         message: inbox_message(tx, seq, message.message, &message.body),

@@ -6,8 +6,10 @@ use rusqlite::{OptionalExtension, named_params};
 use super::writer::{Tx, Writer};
 use crate::{Claimed, Control, Guard, NewEntry, WriteError};
 
-/// The guard and the new head in one statement: no row, no write. Progress resets the count of attempts.
-const ADVANCE: &str = "UPDATE lanes SET log_head = log_head + :entries, attempt = 0, updated_at = :now,
+/// The guard and the new head in one statement: no row, no write. Progress resets the count of attempts and what
+/// the run was blamed for.
+const ADVANCE: &str =
+    "UPDATE lanes SET log_head = log_head + :entries, attempt = 0, blame = 0, updated_at = :now,
         context_base = coalesce(:context_base, context_base)
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2 AND log_head = :head
     RETURNING abort";

@@ -20,7 +20,7 @@ const READY: &str = "SELECT session, key FROM lanes WHERE state = 1 ORDER BY rea
 /// The run was begun when its message came to the head of the inbox; a claim continues it.
 const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1
     WHERE session = :session
-    RETURNING run, attempt, run_base, context_base, log_head, inbox_done, abort";
+    RETURNING run, attempt, blame, run_base, context_base, log_head, inbox_done, abort";
 
 const MESSAGE: &str = "SELECT seq, message, accepted_at, aborted, body FROM inbox
     WHERE session = :session AND seq > :done ORDER BY seq LIMIT 1";
@@ -82,6 +82,7 @@ fn take(
         session_key,
         run: row::run(r, "run")?,
         attempt: row::count(r, "attempt")?,
+        blame: row::count(r, "blame")?,
         run_base: r.get("run_base")?,
         context_base: r.get("context_base")?,
         message,

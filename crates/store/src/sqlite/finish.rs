@@ -12,7 +12,7 @@ use crate::{Claimed, Finish, Finished, Guard, Hint, InboxMessage, WriteError};
 /// The guard and everything that the end changes in the lane. `:next` is the run that begins, if a message waits.
 const END: &str = "UPDATE lanes SET log_head = log_head + :entries, inbox_done = :done, state = :state,
         replica = CASE WHEN :state = 2 THEN replica END, run = :next, run_base = log_head + :entries,
-        epoch = coalesce(:next_epoch, epoch), attempt = CASE WHEN :state = 2 THEN 1 ELSE 0 END,
+        epoch = coalesce(:next_epoch, epoch), attempt = CASE WHEN :state = 2 THEN 1 ELSE 0 END, blame = 0,
         abort = :next_abort, ready_at = :now, updated_at = :now
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2 AND log_head = :head
     RETURNING context_base";
@@ -84,6 +84,7 @@ fn begun(claimed: &Claimed, guard: Guard, context_base: Seq, message: InboxMessa
         session_key: claimed.session_key.clone(),
         run: message.id,
         attempt: 1,
+        blame: 0,
         context_base,
         message,
     }

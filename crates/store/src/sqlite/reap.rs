@@ -11,7 +11,7 @@ use super::reader::Readers;
 use super::row;
 use super::steps::Steps;
 use super::writer::{Tx, Writer};
-use crate::{Error, Hint, Reaped};
+use crate::{Claimed, Error, Hint, Reaped};
 
 const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :now";
 
@@ -22,11 +22,14 @@ const ORPHANS: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 2
 
 const REMOVE: &str = "DELETE FROM replicas WHERE replica = :replica AND expires_at <= :latest";
 
-const OWNERLESS: &str = "SELECT session FROM lanes WHERE state = 2
+/// Sessions without an owner, and how many had the same one.
+const OWNERLESS: &str =
+    "SELECT session, count(*) OVER (PARTITION BY replica) AS together FROM lanes WHERE state = 2
     AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica)";
 
 /// `ready_at` stays: work that was begun does not go behind the whole backlog.
-const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, updated_at = :now
+const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, blame = blame + :blame,
+        updated_at = :now
     WHERE session = :session AND state = 2";
 
 pub(super) async fn reap(
@@ -86,18 +89,24 @@ async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -
 }
 
 /// The epoch grows before anybody else starts, so the former owner is fenced first.
+///
+/// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
+/// that it drove share the blame.
 fn free_ownerless(tx: &Tx<'_>) -> rusqlite::Result<u64> {
     let mut statement = tx.connection.prepare_cached(OWNERLESS)?;
-    let sessions = statement.query_map([], |r| row::session(r, "session"))?;
-    let sessions: Vec<SessionId> = sessions.collect::<Result<_, _>>()?;
+    let lanes = statement.query_map([], |r| Ok((row::session(r, "session")?, row::count(r, "together")?)))?;
+    let lanes: Vec<(SessionId, u32)> = lanes.collect::<Result<_, _>>()?;
     let mut free = tx.connection.prepare_cached(FREE)?;
-    for session in &sessions {
+    for (session, together) in &lanes {
         let epoch = next_epoch(tx)?;
-        free.execute(named_params! { ":session": session.as_bytes(), ":now": tx.now, ":epoch": epoch.0 })?;
+        free.execute(named_params! {
+            ":session": session.as_bytes(), ":now": tx.now, ":epoch": epoch.0,
+            ":blame": Claimed::WHOLE_BLAME.div_ceil(*together),
+        })?;
         tx.hint(Hint::Session(*session));
     }
-    if !sessions.is_empty() {
+    if !lanes.is_empty() {
         tx.hint(Hint::Ready);
     }
-    Ok(sessions.len() as u64)
+    Ok(lanes.len() as u64)
 }

@@ -101,6 +101,7 @@ macro_rules! conformance {
                     a_zombie_under_a_new_id_gets_a_new_lease
                     a_zombie_does_not_take_the_end_of_another_for_its_own
                     attempts_grow_with_each_claim_without_progress
+                    runs_that_lose_a_replica_together_share_the_blame
                     runs_keep_their_id_and_epochs_grow
                 }
                 views {

@@ -1,6 +1,6 @@
 //! Taking over: whoever is gone loses its sessions, and nothing that it still tries has an effect.
 
-use regrow_store::{Beat, Finish, Reaped};
+use regrow_store::{Beat, Claimed, Finish, Reaped};
 
 use super::harness::Harness;
 use super::scene::{Scene, assert_fenced, claim, end, grant, step};
@@ -125,6 +125,33 @@ pub(crate) async fn attempts_grow_with_each_claim_without_progress<H: Harness>()
         assert_eq!(claim(&*scene.store, replica).await.attempt, attempt);
         scene.outlive(replica).await;
     }
+}
+
+/// A run that kills its replica must be told from those that merely were there.
+pub(crate) async fn runs_that_lose_a_replica_together_share_the_blame<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    for name in ["a", "b", "c"] {
+        scene.queue(name).await;
+    }
+    let mut blamed = 0;
+    for _ in 0..2 {
+        let replica = scene.replica().await;
+        let claimed = scene.store.claim(replica, 10).await.unwrap();
+        assert!(claimed.len() == 3 && claimed.iter().all(|claimed| claimed.blame == blamed));
+        scene.outlive(replica).await;
+        blamed += Claimed::WHOLE_BLAME / 3;
+    }
+    let [alone, others] = [scene.replica().await, scene.replica().await];
+    let first = scene.store.claim(alone, 1).await.unwrap().remove(0);
+    let mut rest = scene.store.claim(others, 10).await.unwrap();
+    scene.outlive(alone).await;
+    let again = claim(&*scene.store, scene.replica().await).await;
+    assert_eq!((again.run, again.blame), (first.run, blamed + Claimed::WHOLE_BLAME));
+    let mut progress = rest.pop().unwrap();
+    scene.store.append(&mut progress, &[step("one")], None).await.unwrap();
+    scene.store.release(&progress).await.unwrap();
+    let handed_over = claim(&*scene.store, others).await;
+    assert_eq!((handed_over.run, handed_over.blame), (progress.run, 0), "progress, and no death");
 }
 
 pub(crate) async fn runs_keep_their_id_and_epochs_grow<H: Harness>() {

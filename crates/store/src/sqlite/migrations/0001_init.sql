@@ -24,6 +24,7 @@ CREATE TABLE lanes (
   epoch        INTEGER NOT NULL DEFAULT 0,
   run          BLOB,
   attempt      INTEGER NOT NULL DEFAULT 0,
+  blame        INTEGER NOT NULL DEFAULT 0,
   run_base     INTEGER NOT NULL DEFAULT 0,
   abort        INTEGER NOT NULL DEFAULT 0,
   inbox_head   INTEGER NOT NULL DEFAULT 0,
