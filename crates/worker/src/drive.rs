@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::budget::Share;
 use crate::lease::Life;
 use crate::run::Run;
 use crate::worker::{Held, Inner};
@@ -44,24 +45,34 @@ pub(crate) fn start(
     let shared = Arc::clone(&worker);
     let share = worker.budget.take(claimed.message.body.len());
     shared.tasks.spawn(async move {
-        let _share = share;
-        drive(&worker, &life, claimed, inbound).await;
+        drive(&worker, &life, claimed, inbound, share).await;
         drop(slot);
         worker.ready.notify_one();
     });
 }
 
-async fn drive(worker: &Arc<Inner>, life: &Arc<Life>, first: Claimed, mut inbound: Option<Inbound>) {
-    let mut next = Some(first);
+/// Drives a session's runs; each holds a share of the budget for its own message.
+async fn drive(
+    worker: &Arc<Inner>,
+    life: &Arc<Life>,
+    first: Claimed,
+    mut inbound: Option<Inbound>,
+    share: Share,
+) {
+    let mut next = Some((first, share));
     let mut turns = 0;
-    while let Some(claimed) = next {
+    while let Some((claimed, _share)) = next {
         turns += 1;
         let span = tracing::info_span!(
             "run", run.id = %claimed.run, session.key = %claimed.session_key, epoch = %claimed.epoch(),
             attempt = claimed.attempt
         );
         let keep = turns < IN_A_ROW && !worker.is_draining();
-        next = one_run(worker, life, claimed, inbound.take(), keep).instrument(span).await;
+        let kept = one_run(worker, life, claimed, inbound.take(), keep).instrument(span).await;
+        next = kept.map(|claimed| {
+            let share = worker.budget.take(claimed.message.body.len());
+            (claimed, share)
+        });
     }
 }
 

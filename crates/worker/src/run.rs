@@ -290,17 +290,25 @@ impl<'a> Run<'a> {
         Final::aborted(&self.live().map(|live| live.unfinished()).unwrap_or_default())
     }
 
+    /// The entry that records the run's message, unless the log has it.
+    fn missing_user_entry(&self) -> Option<Entry> {
+        if self.loaded {
+            return (!self.journal.has_user_entry()).then(|| self.journal.user_entry());
+        }
+        // The journal could not be read: whoever wrote to it before began with the message, and the conversation may
+        // have gone on for long.
+        let is_first = self.claimed.head() == self.claimed.run_base;
+        let messages = self.journal.inbound.added(false).to_vec();
+        is_first.then_some(Entry::User { inbox_seq: self.journal.inbox_seq, messages })
+    }
+
     /// Records entries, with the run's message before the first of them.
     pub(crate) async fn append(
         &mut self,
         entries: Vec<Entry>,
         context_base: Option<Seq>,
     ) -> Result<(), Stopped> {
-        let mut all = Vec::with_capacity(entries.len() + 1);
-        if !self.journal.has_user_entry() {
-            all.push(self.journal.user_entry());
-        }
-        all.extend(entries);
+        let all = self.missing_user_entry().into_iter().chain(entries).collect();
         self.append_bare(all, context_base).await
     }
 
@@ -328,10 +336,7 @@ impl<'a> Run<'a> {
 
     /// Records the end and shows it; returns the session's next run if the lease was kept.
     pub(crate) async fn finish(&mut self, last: Final) -> Result<Option<Box<Claimed>>, Stopped> {
-        let mut entries = Vec::with_capacity(2);
-        if !self.journal.has_user_entry() {
-            entries.push(self.journal.user_entry());
-        }
+        let mut entries: Vec<Entry> = self.missing_user_entry().into_iter().collect();
         let (status, error) = match &last.ending {
             Ending::Done => (RunStatus::Done, None),
             Ending::Failed(failure) => (RunStatus::Failed, Some(failure.message.clone())),

@@ -76,6 +76,22 @@ async fn what_a_failed_run_did_not_read_is_there_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_journal_that_cannot_be_read_does_not_record_the_message_again() {
+    let scene = Scene::start().await;
+    let probe = Probe::waiting("probe", Class::Pure);
+    let first = scene.replica(&[&probe]).await;
+    let ticket = first.send("s", "[[id=a tool=probe]]").await;
+    probe.called(1).await;
+    let second = scene.replica(&[&probe]).await;
+    second.store.next(Intent::ReadLog, [Fault::Unusable]);
+    first.lose_life();
+    second.store.reached(Intent::ReadLog, 1).await;
+    assert_failed(&second.ended(&ticket).await, FailureKind::Internal);
+    let log = scene.log("s").await;
+    assert_eq!(log.iter().filter(|entry| matches!(entry, Entry::User { .. })).count(), 1, "{log:?}");
+}
+
+#[tokio::test]
 async fn a_run_that_made_no_progress_three_times_is_given_up() {
     let scene = Scene::start().await;
     let store = scene.store();
