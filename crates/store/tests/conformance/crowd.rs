@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
+use regrow_faults::Mutant;
 use regrow_protocol::{EntryKind, ReplicaId, RunId};
 use regrow_store::{Accept, Accepted, Claimed, Error, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::broken::Mutant;
 use super::harness::Harness;
 use super::history::{History, Violation};
 use super::quiesce::{audit, drive, observe, quiesce};

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use regrow_faults::Mutant;
 use regrow_protocol::{EntryKind, ReplicaId, RunId, Seq};
 use regrow_store::{Accept, Accepted, Finish, NewEntry, Store};
 
-use super::broken::Mutant;
 use super::harness::Harness;
 use super::history::{History, Violation};
 use super::model::{Held, Model, Verdict};

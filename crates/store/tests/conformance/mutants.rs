@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use regrow_faults::Mutant;
 
-use super::broken::Mutant;
 use super::crowd;
 use super::harness::Harness;
 use super::history::Violation;
@@ -18,6 +18,7 @@ const SCRIPTS: usize = 60;
 /// Crowds until a mutant must have been found; each is another one.
 const CROWDS: u64 = 6;
 
+/// Those that are wrong without a clock.
 const ALL: [Mutant; 14] = [
     Mutant::NoDedupe,
     Mutant::ForgetsMessages,

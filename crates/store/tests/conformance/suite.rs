@@ -6,7 +6,6 @@
 pub(crate) mod abort;
 pub(crate) mod accept;
 pub(crate) mod append;
-pub(crate) mod broken;
 mod checker;
 pub(crate) mod claim;
 pub(crate) mod crowd;

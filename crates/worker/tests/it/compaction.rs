@@ -2,7 +2,6 @@
 
 use regrow_agent::{Ending, Entry};
 use regrow_protocol::SessionId;
-use regrow_store::Store;
 use regrow_worker::Options;
 
 use crate::faulty::{Fault, Intent};

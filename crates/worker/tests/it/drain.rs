@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use regrow_agent::Ending;
-use regrow_store::Store;
 use regrow_tools::Class;
 use regrow_worker::{Cursor, Readiness, SubmitError};
 

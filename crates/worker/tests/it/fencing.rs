@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use regrow_store::Store;
 use regrow_tools::Class;
 use regrow_worker::Readiness;
 use tokio::sync::Semaphore;

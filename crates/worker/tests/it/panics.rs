@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regrow_agent::{Ending, Entry, FailureKind, Reply};
 use regrow_protocol::{ReplicaId, RunId};
-use regrow_store::{Accept, Accepted, Replica, Store};
+use regrow_store::{Accept, Accepted, Replica};
 use regrow_tools::Class;
 
 use crate::faulty::{Fault, Intent};

@@ -9,7 +9,6 @@ use regrow_agent::{Ending, Entry, Inbound, Limits, Reply};
 use regrow_chaos::model_server::Server;
 use regrow_protocol::{Message, SessionId, SessionKey};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Retry, Timeouts};
-use regrow_store::Store;
 use regrow_store::sqlite::{self, SqliteStore};
 use regrow_tools::{Tool, Toolbox};
 use regrow_worker::{AgentProfile, Cursor, Follow, Options, Submission, SubmitError, Ticket, Update, Worker};
@@ -56,7 +55,7 @@ impl Scene {
     /// Another handle on the store.
     pub(crate) fn store(&self) -> Arc<Faulty> {
         let path = self.directory.path().join("regrow.sqlite");
-        Arc::new(Faulty::new(SqliteStore::open(&sqlite::Options::new(path)).unwrap()))
+        Arc::new(Faulty::new(Arc::new(SqliteStore::open(&sqlite::Options::new(path)).unwrap())))
     }
 
     /// A worker with the usual options and these tools.
@@ -89,7 +88,7 @@ impl Scene {
 
     async fn start_replica(&self, options: Options, models: Arc<Models>) -> Replica {
         let store = self.store();
-        let worker = Worker::start(options, Arc::clone(&store) as Arc<dyn Store>, models).await.unwrap();
+        let worker = Worker::start(options, store.store(), models).await.unwrap();
         Replica { worker, store }
     }
 

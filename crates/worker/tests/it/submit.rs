@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrow_protocol::SessionId;
-use regrow_store::Store;
 use regrow_tools::Class;
 use regrow_worker::{Submission, SubmitError};
 use tokio::sync::Semaphore;
