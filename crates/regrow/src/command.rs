@@ -15,13 +15,14 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::seams::Seams;
 
 /// Runs a command.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
     let common = cli.common;
     match cli.command {
-        None => serve::run(&common, &cli.serve),
-        Some(Command::Serve(serve)) => serve::run(&common, &serve),
+        None => serve::run(&common, &cli.serve, seams),
+        Some(Command::Serve(serve)) => serve::run(&common, &serve, seams),
         Some(Command::Agent(agent)) => block_on(agent::run(&common, agent)),
         Some(Command::Chat(chat)) => block_on(chat::run(&common, chat)),
         Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),

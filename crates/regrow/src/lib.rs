@@ -6,6 +6,7 @@ mod command;
 mod descriptors;
 mod logging;
 mod outcome;
+mod seams;
 mod state;
 mod store_url;
 mod table;
@@ -14,4 +15,5 @@ mod workspace;
 
 pub mod config;
 
-pub use outcome::run;
+pub use outcome::{run, run_with};
+pub use seams::Seams;

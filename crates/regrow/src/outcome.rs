@@ -6,6 +6,7 @@ use clap::Parser;
 
 use crate::cli::Cli;
 use crate::command;
+use crate::seams::Seams;
 
 /// The configuration is wrong, or the port or store cannot be used: starting again does not help. (`EX_CONFIG` of
 /// sysexits; OpenClaw ends with the same code, so that service managers do not restart it for ever.)
@@ -18,10 +19,15 @@ pub(crate) struct Unusable(pub(crate) String);
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    run_with(&Seams::CLOSED)
+}
+
+/// Runs the program with something between the parts of a replica.
+pub fn run_with(seams: &Seams) -> ExitCode {
     let cli = Cli::parse();
     // The only provider of cryptography; a second call would merely say that it is set already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match command::run(cli) {
+    match command::run(cli, seams) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("regrow: {error:#}");

@@ -10,7 +10,7 @@ use regrow_gateway::{Auth, AuthRateLimit};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Timeouts};
 use regrow_store::Store;
 use regrow_store::sqlite::{self, SqliteStore};
-use regrow_tools::{Policy, Profile, Toolbox, WebOptions};
+use regrow_tools::{Policy, Profile, Tool, Toolbox, WebOptions};
 use regrow_worker::AgentProfile;
 use secrecy::SecretString;
 
@@ -92,13 +92,13 @@ fn model_options(model: &config::ModelConfig) -> ModelOptions {
     }
 }
 
-/// The agents by id. Creates their workspaces.
-pub(crate) fn agents(state: &State) -> anyhow::Result<HashMap<String, AgentProfile>> {
+/// The agents by id, with further tools. Creates their workspaces.
+pub(crate) fn agents(state: &State, more: &[Arc<dyn Tool>]) -> anyhow::Result<HashMap<String, AgentProfile>> {
     let ids = state.config.agents.entries.keys();
-    ids.map(|id| Ok((id.to_string(), agent(state, id.as_str())?))).collect()
+    ids.map(|id| Ok((id.to_string(), agent(state, id.as_str(), more)?))).collect()
 }
 
-fn agent(state: &State, id: &str) -> anyhow::Result<AgentProfile> {
+fn agent(state: &State, id: &str, more: &[Arc<dyn Tool>]) -> anyhow::Result<AgentProfile> {
     let config = &state.config;
     let defaults = &config.agents.defaults;
     let entry = config.agents.entries.get(id).with_context(|| format!("there is no agent `{id}`"))?;
@@ -119,7 +119,7 @@ fn agent(state: &State, id: &str) -> anyhow::Result<AgentProfile> {
         workspace,
         state_dir,
         models,
-        tools: toolbox(config, entry)?,
+        tools: toolbox(config, entry)?.with(more),
         limits: Limits {
             steps: config.regrow.run.max_steps,
             seconds: defaults.timeout_seconds,

@@ -42,6 +42,12 @@ impl Toolbox {
         Self { tools: tools.into() }
     }
 
+    /// These tools and `more`.
+    #[must_use]
+    pub fn with(self, more: &[Arc<dyn Tool>]) -> Self {
+        if more.is_empty() { self } else { Self::new(self.tools.iter().chain(more).cloned().collect()) }
+    }
+
     /// The tool with this name, if the agent has it.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.iter().find(|tool| tool.spec().name == name)

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Common, Serve};
 use crate::config::{Bind, Role};
 use crate::outcome::Unusable;
+use crate::seams::Seams;
 use crate::state::State;
 use crate::{descriptors, logging, wiring};
 
@@ -23,7 +24,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// The exit code after a second signal: 128 and SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
-pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<ExitCode> {
+pub(super) fn run(common: &Common, serve: &Serve, seams: &Seams) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let mut state = State::open(common)?;
     apply(&mut state, serve)?;
@@ -31,7 +32,7 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<ExitCode> {
     descriptors::raise_limit();
     state.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    let code = runtime.block_on(replica(&state, started))?;
+    let code = runtime.block_on(replica(&state, seams, started))?;
     // What still blocks a thread must not delay the end; everything that matters is committed.
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(code)
@@ -74,13 +75,13 @@ fn gateway_is_open(state: &State) -> bool {
     state.config.gateway.auth.mode == Some(crate::config::AuthMode::None)
 }
 
-async fn replica(state: &State, started: Instant) -> anyhow::Result<ExitCode> {
+async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Result<ExitCode> {
     state.create()?;
     let listener = listen(state)?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let store = wiring::store(state)?;
+    let store = (seams.store)(wiring::store(state)?);
     let models = Arc::new(wiring::models(state)?);
-    let worker = Worker::start(worker_options(state, address)?, store, Arc::clone(&models)).await?;
+    let worker = Worker::start(worker_options(state, seams, address)?, store, Arc::clone(&models)).await?;
     let shutdown = Shutdown { grace: CLOSE_WITHIN, ..Shutdown::default() };
     let gateway = regrow_gateway::serve(
         gateway_options(state, listener, &models, started)?,
@@ -129,7 +130,11 @@ fn listen(state: &State) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn worker_options(state: &State, address: SocketAddr) -> anyhow::Result<regrow_worker::Options> {
+fn worker_options(
+    state: &State,
+    seams: &Seams,
+    address: SocketAddr,
+) -> anyhow::Result<regrow_worker::Options> {
     let config = &state.config;
     let own = &config.regrow;
     Ok(regrow_worker::Options {
@@ -141,7 +146,7 @@ fn worker_options(state: &State, address: SocketAddr) -> anyhow::Result<regrow_w
         max_ready: u64::from(own.max_ready),
         drain: Duration::from_secs(u64::from(own.drain_seconds)),
         runs: own.roles.contains(&Role::Worker),
-        agents: wiring::agents(state)?,
+        agents: wiring::agents(state, &(seams.tools)())?,
     })
 }
 
