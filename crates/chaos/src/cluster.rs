@@ -2,23 +2,20 @@
 //! can be killed, paused, drained and restarted one by one.
 //!
 //! Everything lives in a temporary directory. Dropping the cluster kills its processes, by their process ids, before
-//! the directory goes; when a test panics, the ends of all logs are printed first. The children stay in the process
-//! group of the test, so that a test runner's time-out ends them too.
+//! the directory goes; when a test panics, the ends of all logs are printed first.
 
 mod config;
-mod logs;
-mod process;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use regrow::replica_process::{Launch, ReplicaProcess, logs};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::client::Client;
-use process::{Launch, Process};
 
 /// The longest time for a replica to start, and the longest for one to exit after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +58,7 @@ pub struct Cluster {
 /// The place of one replica: a process, or what is left after one.
 #[derive(Debug, Default)]
 struct Slot {
-    process: Option<Process>,
+    process: Option<ReplicaProcess>,
     /// How many processes this place has had; it names the log files.
     lives: usize,
 }
@@ -71,7 +68,7 @@ impl Cluster {
     pub async fn start(options: Options) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("regrow-cluster-").tempdir()?;
         let token = "regrow-chaos-token".to_owned();
-        let launch = Launch::prepare(directory.path(), &options, &token)?;
+        let launch = config::prepare(directory.path(), &options, &token)?;
         let mut cluster = Self { launch, slots: Vec::new(), token, directory };
         cluster.slots.resize_with(options.replicas, Slot::default);
         for index in 0..options.replicas {
@@ -189,7 +186,7 @@ impl Cluster {
         }
     }
 
-    fn process(&self, index: usize) -> Result<&Process> {
+    fn process(&self, index: usize) -> Result<&ReplicaProcess> {
         self.slots[index].process.as_ref().with_context(|| format!("replica {index} is not running"))
     }
 }

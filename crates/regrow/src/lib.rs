@@ -8,12 +8,14 @@ mod logging;
 mod outcome;
 mod seams;
 mod state;
+mod stop;
 mod store_url;
 mod table;
 mod wiring;
 mod workspace;
 
 pub mod config;
+pub mod replica_process;
 
 pub use outcome::{run, run_with};
 pub use seams::Seams;

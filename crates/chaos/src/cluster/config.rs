@@ -1,11 +1,35 @@
 //! The configuration of a cluster: the smallest that serves OpenAI clients from a scripted model.
 
+use std::fs;
 use std::path::Path;
 
+use anyhow::Result;
+use regrow::replica_process::Launch;
 use serde_json::{Value, json};
 
+use super::Options;
+
+/// Writes the configuration into `directory`, and says how replicas are launched on it.
+pub(super) fn prepare(directory: &Path, options: &Options, token: &str) -> Result<Launch> {
+    let state_dir = directory.join("state");
+    fs::create_dir(&state_dir)?;
+    fs::create_dir(directory.join("workspace"))?;
+    let content = openclaw_json(directory, &options.model_base_url, token, &options.extra_config);
+    let config = directory.join("openclaw.json");
+    fs::write(&config, format!("{content:#}"))?;
+    let sqlite = || format!("sqlite:{}", state_dir.join("regrow.sqlite").display());
+    Ok(Launch {
+        program: options.binary.clone(),
+        config,
+        store: options.store.clone().unwrap_or_else(sqlite),
+        state_dir,
+        log_dir: directory.to_owned(),
+        env: options.env.clone(),
+    })
+}
+
 /// The content of `openclaw.json` for replicas that share `directory`.
-pub(super) fn openclaw_json(directory: &Path, model_base_url: &str, token: &str, extra: &Value) -> Value {
+fn openclaw_json(directory: &Path, model_base_url: &str, token: &str, extra: &Value) -> Value {
     let mut config = json!({
         "gateway": {
             "auth": {"mode": "token", "token": token},

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use regrow_gateway::{Limits, Shutdown};
 use regrow_worker::Worker;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Common, Serve};
 use crate::config::{Bind, Role};
 use crate::outcome::Unusable;
+use crate::replica_process::READY_FILE;
 use crate::seams::Seams;
 use crate::state::State;
+use crate::stop::Stop;
 use crate::{descriptors, logging, wiring};
 
 /// How long connections have to close at the end.
@@ -90,7 +91,7 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     );
     let mut gateway = tokio::spawn(gateway);
     announce(state, address, &worker, started)?;
-    let mut stop = Signals::listen()?;
+    let mut stop = Stop::listen()?;
     tokio::select! {
         () = stop.next() => {}
         ended = &mut gateway => {
@@ -230,7 +231,7 @@ fn announce(state: &State, address: SocketAddr, worker: &Worker, started: Instan
     };
     // Nobody reading standard output is no reason not to serve.
     let _ = say();
-    match std::env::var_os("REGROW_READY_FILE") {
+    match std::env::var_os(READY_FILE) {
         Some(path) => write_ready_file(std::path::Path::new(&path), address, worker),
         None => Ok(()),
     }
@@ -243,28 +244,5 @@ fn write_ready_file(path: &std::path::Path, address: SocketAddr, worker: &Worker
         "pid": std::process::id(),
     });
     let aside = path.with_extension("writing");
-    std::fs::write(&aside, ready.to_string())
-        .and_then(|()| std::fs::rename(&aside, path))
-        .context("REGROW_READY_FILE")
-}
-
-/// The signals that ask the program to end.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+    std::fs::write(&aside, ready.to_string()).and_then(|()| std::fs::rename(&aside, path)).context(READY_FILE)
 }

@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod model_failures;
 mod order;
+mod parent;
 mod pause;
 mod scene;
 mod start;

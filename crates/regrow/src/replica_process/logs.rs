@@ -8,14 +8,14 @@ use std::path::Path;
 const SHOWN: u64 = 16 << 10;
 
 /// The end of one log, under its name; a log that cannot be read says why.
-pub(super) fn end_of(path: &Path) -> String {
+pub fn end_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let text = read_end(path).unwrap_or_else(|error| format!("({error})"));
     format!("--- {name}\n{text}")
 }
 
 /// The ends of all logs in `directory`.
-pub(super) fn ends_in(directory: &Path) -> String {
+pub fn ends_in(directory: &Path) -> String {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_log = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "log");
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).filter(is_log).collect();
