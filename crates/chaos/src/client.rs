@@ -54,6 +54,8 @@ pub struct Reply {
     pub id: Option<String>,
     /// The answered text.
     pub text: String,
+    /// The id of the last event of a stream that had one.
+    pub last_event_id: Option<String>,
     /// The tools that the model asked this client to call.
     pub tool_calls: Vec<ToolCall>,
     /// Why the model stopped.
@@ -129,6 +131,11 @@ impl Reply {
     /// A response header, if it is there and text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The code of the error, if there is one.
+    pub fn error_code(&self) -> Option<&str> {
+        self.error.as_ref()?["code"].as_str()
     }
 
     /// Whether a whole answer came back, without an error.

@@ -16,6 +16,7 @@ mod script;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -23,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use ledger::Ledger;
-pub use ledger::{Call, State};
+pub use ledger::{Call, Effect, State, digest};
 
 /// A running model server; it stops when this is dropped.
 #[derive(Debug)]
@@ -51,6 +52,16 @@ impl Server {
     /// The base URL for OpenAI clients, such as `http://127.0.0.1:4321/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The time since the start, which the calls' times count from.
+    pub fn elapsed(&self) -> Duration {
+        self.ledger.elapsed()
+    }
+
+    /// What tools told that they did, in order.
+    pub fn effects(&self) -> Vec<Effect> {
+        self.ledger.effects()
     }
 
     /// All calls since the start or the last reset, in the order of arrival.

@@ -59,7 +59,11 @@ impl Live {
         match self.response.chunk().await {
             Ok(Some(piece)) if self.streamed => {
                 let Self { lines, reply, begun, .. } = self;
-                lines.feed(&piece, |data| note_event(reply, data, *begun));
+                lines.feed(&piece, |name, value| match name {
+                    "data" => note_event(reply, value, *begun),
+                    "id" => reply.last_event_id = Some(value.to_owned()),
+                    _ => {}
+                });
                 true
             }
             Ok(Some(piece)) if self.whole.len() + piece.len() > MAX_BODY => {

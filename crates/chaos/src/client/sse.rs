@@ -1,4 +1,4 @@
-//! Splits a response body into the data of its server-sent events.
+//! Splits a response body into the fields of its server-sent events.
 //!
 //! An event larger than the bound is dropped up to its end; the gateway under test sends none.
 
@@ -12,13 +12,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Adds a piece of the body and calls `on_data` with the data of each line that it completes.
-    pub(super) fn feed(&mut self, mut piece: &[u8], mut on_data: impl FnMut(&str)) {
+    /// Adds a piece of the body and calls `on_field` with the name and the value of each line that it completes.
+    pub(super) fn feed(&mut self, mut piece: &[u8], mut on_field: impl FnMut(&str, &str)) {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             self.pending.extend_from_slice(&piece[..end]);
             piece = &piece[end + 1..];
-            if let Some(data) = data(&self.pending) {
-                on_data(data);
+            if let Some((name, value)) = field(&self.pending) {
+                on_field(name, value);
             }
             self.pending.clear();
         }
@@ -29,9 +29,10 @@ impl Lines {
     }
 }
 
-fn data(line: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(line).ok()?;
-    Some(text.strip_prefix("data:")?.trim())
+/// Comments have an empty name.
+fn field(line: &[u8]) -> Option<(&str, &str)> {
+    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    (!name.is_empty()).then_some((name, value.trim()))
 }
 
 #[cfg(test)]
@@ -39,15 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_split_gives_the_same_data() {
+    fn any_split_gives_the_same_fields() {
         let body = "event: x\r\ndata: {\"a\":\"ä\"}\r\n\r\n: comment\nid: 7\ndata:[DONE]\n\n".as_bytes();
         for at in 0..=body.len() {
             let mut lines = Lines::default();
             let mut found = Vec::new();
             for piece in [&body[..at], &body[at..]] {
-                lines.feed(piece, |data| found.push(data.to_owned()));
+                lines.feed(piece, |name, value| found.push(format!("{name}={value}")));
             }
-            assert_eq!(found, ["{\"a\":\"ä\"}", "[DONE]"], "split at {at}");
+            assert_eq!(found, ["event=x", "data={\"a\":\"ä\"}", "id=7", "data=[DONE]"], "split at {at}");
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::directive::{self, Directives};
+use super::ledger::digest;
 
 /// What the model server knows about one request. A malformed script or body is the error, answered with 400.
 #[derive(Debug, Default)]
@@ -23,6 +24,9 @@ pub(super) struct Asked {
     pub(super) turns: usize,
     /// The ids of all user messages in order, separated by commas.
     pub(super) seen: String,
+    /// Of each of these messages, a digest of the answer that the request says it had; 0 if it had none. Read only when
+    /// the last user message has an id.
+    pub(super) heard: Vec<u64>,
     /// How many times the model has called tools since the last user message.
     pub(super) rounds: usize,
     /// The tool results since the last user message.
@@ -105,6 +109,9 @@ impl Asked {
             }
         }
         asked.script = Directives::parse(&last_user)?;
+        if asked.script.id.is_some() {
+            asked.heard = heard(&raw.messages)?;
+        }
         if !asked.script.tools.is_empty() {
             asked.offered = offered(raw.tools)?;
         }
@@ -141,6 +148,24 @@ impl Asked {
         }
         Ok(Some(text))
     }
+}
+
+/// A digest of each message's answer; a message is a user's that names an id.
+fn heard(messages: &[RawMessage<'_>]) -> Result<Vec<u64>, String> {
+    let mut heard = Vec::new();
+    for message in messages {
+        let text = content_text(message.content)?;
+        match &*message.role {
+            "user" => heard.extend(directive::ids(&text).map(|_| 0)),
+            "assistant" if !text.is_empty() => {
+                if let Some(last) = heard.last_mut() {
+                    *last = digest(&text);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(heard)
 }
 
 fn calls_tools(message: &RawMessage<'_>) -> Result<bool, String> {
@@ -204,6 +229,7 @@ mod tests {
             ]}));
         assert_eq!((asked.turns, asked.seen.as_str(), asked.rounds), (2, "a,b", 1));
         assert_eq!((asked.results, asked.offered), (vec!["file".to_owned()], vec!["read".to_owned()]));
+        assert_eq!(asked.heard, [digest("reply"), 0]);
         assert!(asked.stream && asked.usage);
         assert_eq!(asked.script.id.as_deref(), Some("b"));
     }

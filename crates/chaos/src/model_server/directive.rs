@@ -26,6 +26,8 @@ pub(super) struct Directives {
     pub(super) rounds: usize,
     /// Call tools even if the request does not offer them.
     pub(super) force: bool,
+    /// Each call of this id has an answer of its own, as a real model's would.
+    pub(super) vary: bool,
     /// So many first calls of this id are refused.
     pub(super) fail: u32,
     /// The status of refused calls; 0 means 500.
@@ -57,9 +59,10 @@ impl Directives {
         while let Some(start) = rest.find("[[") {
             rest = found.read_block(&rest[start + 2..])?;
         }
-        let counts_calls = found.fail > 0 || found.cut > 0 || (found.hang > 0 && found.hang < u32::MAX);
+        let counts_calls =
+            found.vary || found.fail > 0 || found.cut > 0 || (found.hang > 0 && found.hang < u32::MAX);
         if counts_calls && found.id.is_none() {
-            return Err("`fail`, `cut` and `hang=n` count the calls of an id: give an id".into());
+            return Err("`vary`, `fail`, `cut` and `hang=n` count the calls of an id: give an id".into());
         }
         Ok(found)
     }
@@ -96,6 +99,7 @@ impl Directives {
             "id" => self.id = Some(value.to_owned()),
             "tool" => self.tools.push(ToolDirective { name: value.to_owned(), args: "{}".into() }),
             "force" => self.force = true,
+            "vary" => self.vary = true,
             "hang" if value.is_empty() => self.hang = u32::MAX,
             "tokens" => self.tokens = number(word, value)?,
             "first_ms" => self.first = Duration::from_millis(number(word, value)?),
@@ -136,7 +140,7 @@ mod tests {
     #[test]
     fn reads_every_word() {
         let text = r#"hi [[id=m1 tokens=20 delay_ms=40 first_ms=200]] and [[fail=2 status=429 retry_after=1]]
-            [[tool=read args={"path":"a ]] b","n":[[1]]} tool=now rounds=3 force]] [[cut=1 hang=2 after=7]]"#;
+            [[tool=read args={"path":"a ]] b","n":[[1]]} tool=now rounds=3 force vary]] [[cut=1 hang=2 after=7]]"#;
         let tool = |name: &str, args: &str| ToolDirective { name: name.into(), args: args.into() };
         let expected = Directives {
             id: Some("m1".into()),
@@ -146,6 +150,7 @@ mod tests {
             tools: vec![tool("read", r#"{"path":"a ]] b","n":[[1]]}"#), tool("now", "{}")],
             rounds: 3,
             force: true,
+            vary: true,
             fail: 2,
             status: 429,
             retry_after: Some(1),
@@ -164,7 +169,7 @@ mod tests {
             ("[[tokens=3", "a directive has no closing `]]`"),
             ("[[args={}]]", "`args=` must follow `tool=`"),
             ("[[tool=a args={]]", "`args=` takes a JSON value"),
-            ("[[fail=1]]", "`fail`, `cut` and `hang=n` count the calls of an id: give an id"),
+            ("[[fail=1]]", "`vary`, `fail`, `cut` and `hang=n` count the calls of an id: give an id"),
         ] {
             assert_eq!(Directives::parse(text), Err(error.to_owned()), "{text}");
         }

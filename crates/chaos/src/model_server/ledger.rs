@@ -4,10 +4,11 @@
 //! server refuses calls with an id until it is reset.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::Notify;
 
 use super::asked::Asked;
@@ -32,12 +33,23 @@ pub struct Call {
     /// The ids of its user messages in order, separated by commas.
     #[serde(serialize_with = "as_list")]
     pub seen: Box<str>,
+    /// Of each of these messages, the [`digest`] of the answer that the call says it had; 0 if it had none.
+    #[serde(skip)]
+    pub heard: Box<[u64]>,
     /// How many rounds of tool calls it carried since its last user message.
     pub rounds: usize,
     /// How many tokens were handed to the connection.
     pub tokens: usize,
     /// What became of it.
     pub state: State,
+}
+
+/// Tells answers apart.
+pub fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    // 0 stands for no answer.
+    hasher.finish().max(1)
 }
 
 impl Call {
@@ -80,6 +92,18 @@ struct Entries {
     /// Calls without an id that came when the list was full.
     unrecorded: usize,
     per_id: HashMap<Arc<str>, Tally>,
+    effects: Vec<Effect>,
+}
+
+/// What a tool did to the world outside, as the tool told it here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The tool.
+    pub tool: String,
+    /// The key of the call.
+    pub key: String,
+    /// The message that the call was made for.
+    pub message: String,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +137,7 @@ impl Ledger {
         let earlier = id.as_ref().map_or(0, |id| entries.count(id));
         let at_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         let seen = asked.seen.as_str().into();
+        let heard = asked.heard.as_slice().into();
         let (turns, rounds) = (asked.turns, asked.rounds);
         entries.calls.push(Call {
             number,
@@ -121,6 +146,7 @@ impl Ledger {
             at_us,
             turns,
             seen,
+            heard,
             rounds,
             tokens: 0,
             state: State::Open,
@@ -136,6 +162,11 @@ impl Ledger {
         self.entries().calls.clone()
     }
 
+    /// The time since the start, which the calls' times count from.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// How many calls named this id.
     pub(super) fn count(&self, id: &str) -> u32 {
         self.entries().per_id.get(id).map_or(0, |tally| tally.calls)
@@ -144,6 +175,16 @@ impl Ledger {
     /// How many calls are not in the list.
     pub(super) fn unrecorded(&self) -> usize {
         self.entries().unrecorded
+    }
+
+    /// Notes what a tool did.
+    pub(super) fn note_effect(&self, effect: Effect) {
+        self.entries().effects.push(effect);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn effects(&self) -> Vec<Effect> {
+        self.entries().effects.clone()
     }
 
     pub(super) fn reset(&self) {

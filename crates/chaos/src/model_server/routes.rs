@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::asked::Asked;
 use super::frames::{Frames, Header};
-use super::ledger::{Ledger, Reporter, State};
+use super::ledger::{Effect, Ledger, Reporter, State};
 use super::script::{Answer, End, Plan, plan};
 use super::{anthropic, openai, pace};
 
@@ -34,6 +34,7 @@ pub(super) fn router(ledger: Arc<Ledger>) -> Router {
         .route("/v1/messages", post(messages))
         .route("/v1/models", get(models))
         .route("/__calls", get(calls))
+        .route("/__effects", post(effect))
         .route("/__reset", post(reset))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(ledger)
@@ -54,6 +55,11 @@ async fn models() -> Json<Value> {
 
 async fn calls(Shared(ledger): Shared<Arc<Ledger>>) -> Json<Value> {
     Json(json!({"calls": ledger.calls(), "unrecorded": ledger.unrecorded()}))
+}
+
+async fn effect(Shared(ledger): Shared<Arc<Ledger>>, Json(effect): Json<Effect>) -> StatusCode {
+    ledger.note_effect(effect);
+    StatusCode::NO_CONTENT
 }
 
 async fn reset(Shared(ledger): Shared<Arc<Ledger>>) -> StatusCode {

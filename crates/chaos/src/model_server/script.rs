@@ -69,7 +69,7 @@ pub(super) fn plan(asked: &Asked, earlier: u32) -> Plan {
         return Plan::Refuse { status, retry_after: script.retry_after };
     }
     let calls = tool_calls(asked);
-    let tokens = if calls.is_empty() { tokens(&text(asked), script.tokens) } else { Vec::new() };
+    let tokens = if calls.is_empty() { tokens(&text(asked, earlier), script.tokens) } else { Vec::new() };
     let end = end(script, earlier - script.fail);
     Plan::Answer(Answer { tokens, calls, first: script.first, delay: script.delay, end })
 }
@@ -101,9 +101,12 @@ fn tool_calls(asked: &Asked) -> Vec<ToolCall> {
         .collect()
 }
 
-fn text(asked: &Asked) -> String {
+fn text(asked: &Asked, earlier: u32) -> String {
     let id = asked.script.id.as_deref().unwrap_or("-");
     let mut text = format!("reply to {id}: turns={} seen={}", asked.turns, asked.seen);
+    if asked.script.vary {
+        text.push_str(&format!(" call={earlier}"));
+    }
     let missing = |name: &String| !asked.offered.contains(name);
     for tool in asked.script.tools.iter().map(|tool| &tool.name).filter(|name| missing(name)) {
         text.push_str(&format!(" not-offered={tool}"));
@@ -141,6 +144,7 @@ mod tests {
     #[test]
     fn says_what_it_saw() {
         assert_eq!(answer(&asked("[[id=b]]"), 0).text(), "reply to b: turns=2 seen=a,b");
+        assert_eq!(answer(&asked("[[id=b vary]]"), 3).text(), "reply to b: turns=2 seen=a,b call=3");
         let padded = answer(&asked("[[id=b tokens=7]]"), 0);
         assert_eq!((padded.tokens.len(), padded.text()), (7, "reply to b: turns=2 seen=a,b w6 w7".into()));
     }
