@@ -7,6 +7,8 @@
 pub mod binary;
 pub mod client;
 pub mod cluster;
+pub mod faulty;
+pub mod history;
 pub mod load;
 pub mod measure;
 pub mod model_server;

@@ -1,0 +1,49 @@
+//! I2: every accepted message has exactly one end, the same for everybody who asks.
+
+use std::collections::BTreeSet;
+
+use super::check::Session;
+use super::{Ask, HarmKind, Outcome, Promise};
+
+/// Replicas that must have died under a run, at the least, before it may be given up.
+const DEATHS: usize = 3;
+
+pub(super) fn judge(session: &mut Session<'_>) {
+    let mut wrong = Vec::new();
+    for (message, asks) in &session.messages {
+        let ends: BTreeSet<String> = asks.iter().filter_map(|ask| end(ask)).collect();
+        let accepted = asks.iter().any(|ask| ask.accepted.is_some());
+        match ends.len() {
+            0 if accepted => wrong.push(format!("{message} was accepted, and nobody was told its end")),
+            0 | 1 => {}
+            _ => wrong.push(format!("{message} has several ends: {ends:?}")),
+        }
+        if let Some(ask) = asks.iter().find(|ask| matches!(ask.outcome, Outcome::Failed(_)))
+            && !may_fail(session, asks, ask)
+        {
+            wrong.push(format!("{message} failed without a cause: {:?}", ask.outcome));
+        }
+    }
+    if session.census.is_none() {
+        wrong.push("the model was never asked about the session's last message".to_owned());
+    }
+    wrong.into_iter().for_each(|what| session.broken(Promise::AnsweredOnce, what));
+}
+
+/// The end that a request was told of.
+fn end(ask: &Ask) -> Option<String> {
+    match &ask.outcome {
+        Outcome::Answered => Some(ask.whole_text()),
+        Outcome::Failed(code) => Some(format!("failed: {code}")),
+        Outcome::Diverged | Outcome::Refused(_) | Outcome::Lost => None,
+    }
+}
+
+/// A run may be given up if replicas kept dying under it.
+fn may_fail(session: &Session<'_>, asks: &[&Ask], failed: &Ask) -> bool {
+    let begun = asks.iter().map(|ask| ask.sent).min().unwrap_or_default();
+    let deaths = session.harms.iter().filter(|harm| harm.from <= failed.ended && harm.until >= begun);
+    let weight = |kind| if kind == HarmKind::Pause { 2 } else { 1 };
+    failed.outcome == Outcome::Failed("run_crashed".to_owned())
+        && deaths.map(|harm| weight(harm.kind)).sum::<usize>() >= DEATHS
+}

@@ -1,0 +1,55 @@
+//! I5: a finished step is not executed again, and a finished reply is not generated again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Promise;
+use super::check::{Session, arrival};
+use crate::model_server::Call;
+
+/// A call that arrives this soon after its message's reply was told may have been under way: the checker's clocks are
+/// exact, but requests take time.
+const UNDER_WAY: Duration = Duration::from_millis(50);
+
+pub(super) fn judge(session: &mut Session<'_>) {
+    let mut calls: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+    for call in &session.calls {
+        calls.entry(call.id.as_deref().unwrap_or_default()).or_default().push(call);
+    }
+    let wrong: Vec<String> =
+        calls.iter().flat_map(|(message, calls)| of_message(session, message, calls)).collect();
+    wrong.into_iter().for_each(|what| session.broken(Promise::Takeover, what));
+}
+
+fn of_message(session: &Session<'_>, message: &str, calls: &[&Call]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let begun = calls.first().map_or(Duration::ZERO, |call| arrival(call));
+    let told = session.reply(message).map(|(_, at)| at);
+    let mut most = 0;
+    let mut steps: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+    for call in calls {
+        let at = arrival(call);
+        let woken = session.woke_between(begun, at);
+        if call.rounds < most && !woken {
+            wrong.push(format!(
+                "{message}: step {} was executed again after step {most} had begun",
+                call.rounds
+            ));
+        }
+        if told.is_some_and(|told| at > told + UNDER_WAY) && !woken {
+            wrong.push(format!("{message}: the model was asked again after the reply had been told"));
+        }
+        most = most.max(call.rounds);
+        steps.entry(call.rounds).or_default().push(at);
+    }
+    for (step, times) in steps {
+        let (first, last) = (times[0], times[times.len() - 1]);
+        let excuses = session.excuses(first, last);
+        if times.len() - 1 > excuses {
+            let repeated = times.len() - 1;
+            wrong
+                .push(format!("{message}: step {step} was repeated {repeated} times, with {excuses} causes"));
+        }
+    }
+    wrong
+}
