@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 /// The variable that names another `regrow` program.
 pub const VARIABLE: &str = "REGROW_BIN";
 
-/// The `regrow` program of the same profile as the running test or tool, or what `REGROW_BIN` names. The error says
-/// how to build it.
-pub fn beside() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os(VARIABLE) {
+/// The program `name` of the same profile as the running test or tool; for `regrow`, what `REGROW_BIN` names goes first.
+/// The error says how to build it.
+pub fn beside(name: &str) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|_| name == "regrow") {
         return existing(named.into(), "REGROW_BIN names it");
     }
     let mut directory = directory()?;
@@ -18,7 +18,7 @@ pub fn beside() -> Result<PathBuf> {
     if directory.ends_with("deps") {
         directory.pop();
     }
-    existing(directory.join("regrow"), "build it with `cargo build --package regrow`")
+    existing(directory.join(name), "build it with `cargo build --package regrow --package regrow-chaos`")
 }
 
 /// The release build of `regrow` in the target directory of the running tool.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use regrow::replica_process::{Launch, ReplicaProcess, logs};
+
+pub use regrow::replica_process::ProcessState;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -115,6 +117,16 @@ impl Cluster {
         self.kill(index).await?;
         self.spawn(index)?;
         self.await_ready(index).await
+    }
+
+    /// Whether the replica's process runs; it may have ended or stopped by itself.
+    pub fn state(&self, index: usize) -> Result<ProcessState> {
+        self.slots[index].process.as_ref().map_or(Ok(ProcessState::Gone), ReplicaProcess::state)
+    }
+
+    /// From now on, replicas are started with these variables besides their usual ones.
+    pub fn set_env(&mut self, env: Vec<(String, String)>) {
+        self.launch.env = env;
     }
 
     /// Waits until the replica exits by itself and returns its exit code.

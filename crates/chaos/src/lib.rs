@@ -12,4 +12,5 @@ pub mod history;
 pub mod load;
 pub mod measure;
 pub mod model_server;
+pub mod trial;
 pub mod with_gateway;

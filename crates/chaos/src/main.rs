@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use regrow_chaos::measure::{self, Target};
 use regrow_chaos::model_server::Server;
-use regrow_chaos::{binary, with_gateway};
+use regrow_chaos::{binary, trial, with_gateway};
+use serde::Serialize;
 
 /// Scripted model server, measurements and clusters for the development of Regrow.
 #[derive(Debug, Parser)]
@@ -30,6 +31,9 @@ enum Command {
     },
     /// Measure a gateway: its start, memory, own time per turn, turns per second.
     Measure(MeasureArgs),
+    /// Hold conversations while replicas are killed and paused, and judge from outside whether a promise was broken; exit
+    /// code 1 if one was.
+    Trial(TrialArgs),
     /// Run a command with REGROW_BASE_URL and REGROW_TOKEN of a cluster that lives as long as the command.
     WithGateway {
         /// How many replicas.
@@ -75,6 +79,37 @@ struct MeasureArgs {
     json: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct TrialArgs {
+    /// How often a replica is killed (SIGKILL).
+    #[arg(long, default_value_t = 50)]
+    kills: usize,
+    /// How often a replica is paused (SIGSTOP) for longer than its lease.
+    #[arg(long, default_value_t = 20)]
+    pauses: usize,
+    /// How many replicas.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..))]
+    replicas: u8,
+    /// Conversations at the same time.
+    #[arg(long, default_value_t = 10)]
+    conversations: usize,
+    /// What all chance comes from; the replicas' timing is not part of it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Let replicas end and stop themselves at named boundaries as well (with regrow-faulty).
+    #[arg(long)]
+    fail_points: bool,
+    /// Try a protocol that is broken on purpose (with regrow-faulty), such as NoDedupe; the trial must find it out.
+    #[arg(long)]
+    mutant: Option<String>,
+    /// The regrow program; the one beside this program by default.
+    #[arg(long)]
+    regrow: Option<PathBuf>,
+    /// Also write the result to this file as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
@@ -90,8 +125,9 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::ModelServer { port } => serve_model(port).await,
         Command::Measure(args) => measure_gateway(args).await,
+        Command::Trial(args) => hold_trial(args).await,
         Command::WithGateway { replicas, regrow, command } => {
-            let binary = regrow.map_or_else(binary::beside, Ok)?;
+            let binary = regrow.map_or_else(|| binary::beside("regrow"), Ok)?;
             with_gateway::run(binary, replicas.into(), &command).await
         }
     }
@@ -102,6 +138,31 @@ async fn serve_model(port: u16) -> Result<ExitCode> {
     println!("{}", server.base_url());
     server.run().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn hold_trial(args: TrialArgs) -> Result<ExitCode> {
+    let program = if args.fail_points || args.mutant.is_some() { "regrow-faulty" } else { "regrow" };
+    let binary = args.regrow.map_or_else(|| binary::beside(program), Ok)?;
+    let options = trial::Options {
+        replicas: args.replicas.into(),
+        conversations: args.conversations,
+        seed: args.seed,
+        fail_points: args.fail_points,
+        mutant: args.mutant,
+        verbose: true,
+        ..trial::Options::new(binary, args.kills, args.pauses)
+    };
+    let report = trial::run(options).await?;
+    eprint!("{}", report.logs);
+    print!("{report}");
+    write_json(args.json.as_deref(), &report)?;
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write_json(path: Option<&Path>, report: &impl Serialize) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, serde_json::to_string_pretty(report)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 async fn measure_gateway(args: MeasureArgs) -> Result<ExitCode> {
@@ -115,9 +176,6 @@ async fn measure_gateway(args: MeasureArgs) -> Result<ExitCode> {
     let duration = Duration::from_secs(args.seconds);
     let report = measure::run(&measure::Options { target, concurrency: args.concurrency, duration }).await?;
     print!("{report}");
-    if let Some(path) = args.json {
-        fs::write(&path, serde_json::to_string_pretty(&report)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    write_json(args.json.as_deref(), &report)?;
     Ok(ExitCode::SUCCESS)
 }

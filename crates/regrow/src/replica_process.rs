@@ -60,6 +60,17 @@ pub struct ReplicaProcess {
     ready: Option<Ready>,
 }
 
+/// Whether a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessState {
+    /// It does.
+    Running,
+    /// It stands still (SIGSTOP).
+    Stopped,
+    /// It has ended.
+    Gone,
+}
+
 /// What a replica tells when it serves, and how long that took.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ready {
@@ -121,6 +132,18 @@ impl ReplicaProcess {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the process runs, by what the system knows of it. It asks and does not wait.
+    pub fn state(&self) -> Result<ProcessState> {
+        let Some(pid) = self.child.id().and_then(to_pid) else { return Ok(ProcessState::Gone) };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(pid), options | WaitIdOptions::NOHANG)?;
+        Ok(match status {
+            Some(status) if status.stopped() => ProcessState::Stopped,
+            Some(_) => ProcessState::Gone,
+            None => ProcessState::Running,
+        })
     }
 
     /// What the replica told when it was ready; an error before.

@@ -1,0 +1,159 @@
+//! A trial: conversations go on while replicas are killed and paused, and afterwards the history is judged.
+//!
+//! Replicas are harmed from outside at random moments; those of `regrow-faulty` also kill and stop themselves at named
+//! boundaries of the protocol. A trial on a broken protocol must find it out.
+
+mod conversation;
+mod killer;
+mod progress;
+mod report;
+mod sender;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+
+use crate::client::Client;
+use crate::cluster::{self, Cluster};
+use crate::faulty::{MUTANT, WITNESS};
+use crate::history::History;
+use crate::model_server::Server;
+use killer::Killer;
+use progress::Progress;
+pub use report::Report;
+
+/// How often progress is shown.
+const SHOW_EVERY: Duration = Duration::from_secs(2);
+
+/// What to try.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The program under trial.
+    pub binary: PathBuf,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// How often one is killed.
+    pub kills: usize,
+    /// How often one is paused beyond its lease.
+    pub pauses: usize,
+    /// Conversations at the same time.
+    pub conversations: usize,
+    /// What all chance comes from. The replicas' timing is not part of it.
+    pub seed: u64,
+    /// The replicas are `regrow-faulty`: some end and stop themselves at named boundaries.
+    pub fail_points: bool,
+    /// The replicas are `regrow-faulty`, and follow this broken protocol.
+    pub mutant: Option<String>,
+    /// How long a message may take before it counts as lost.
+    pub patience: Duration,
+    /// Show progress on standard error.
+    pub verbose: bool,
+}
+
+impl Options {
+    /// A trial of three replicas of `binary`.
+    pub fn new(binary: PathBuf, kills: usize, pauses: usize) -> Self {
+        Self {
+            binary,
+            replicas: 3,
+            kills,
+            pauses,
+            conversations: 10,
+            seed: 1,
+            fail_points: false,
+            mutant: None,
+            patience: Duration::from_secs(60),
+            verbose: false,
+        }
+    }
+}
+
+/// What the parts of a trial share.
+struct Trial {
+    options: Options,
+    model: Server,
+    /// Where the replicas are; the clients change when one is started again.
+    clients: watch::Sender<Vec<Client>>,
+    /// No new conversations are to begin.
+    enough: AtomicBool,
+    /// Conversations that have begun.
+    begun: AtomicUsize,
+    progress: Progress,
+}
+
+/// The lease of replicas under trial, in seconds: the shortest that there is.
+const LEASE: u64 = 1;
+
+/// Tries, and judges. An error is a trial that could not be held; broken promises are in the report.
+pub async fn run(options: Options) -> Result<Report> {
+    let model = Server::start().await?;
+    let env = environment(&options, &model);
+    let cluster = Cluster::start(cluster::Options {
+        replicas: options.replicas,
+        extra_config: json!({"regrow": {"leaseSeconds": LEASE}, "logging": {"level": "info"}}),
+        env: env.clone(),
+        ..cluster::Options::new(options.binary.clone(), model.base_url())
+    })
+    .await?;
+    let trial = Arc::new(Trial {
+        clients: watch::Sender::new(clients(&cluster)?),
+        enough: AtomicBool::new(false),
+        begun: AtomicUsize::new(0),
+        progress: Progress::default(),
+        model,
+        options,
+    });
+    let mut conversations = JoinSet::new();
+    for _ in 0..trial.options.conversations {
+        conversations.spawn(conversation::until_enough(Arc::clone(&trial)));
+    }
+    let mut killer = Killer::new(&trial, cluster, env);
+    let harms = tokio::select! {
+        harms = killer.work() => harms?,
+        () = show(&trial) => Vec::new(),
+    };
+    trial.enough.store(true, Ordering::Relaxed);
+    let mut history = History { harms, ..History::default() };
+    // A sender gives up by itself; this is for a defect of the kit.
+    let end = timeout(trial.options.patience * 3, async {
+        while let Some(ended) = conversations.join_next().await {
+            for conversation in ended? {
+                history.sessions.insert(conversation.session, conversation.last);
+                history.asks.extend(conversation.asks);
+            }
+        }
+        anyhow::Ok(())
+    });
+    end.await.map_err(|_| anyhow::anyhow!("the conversations did not come to an end"))??;
+    history.calls = trial.model.calls();
+    Ok(Report::of(&history, killer.logs()))
+}
+
+/// The variables that the replicas are started with.
+fn environment(options: &Options, model: &Server) -> Vec<(String, String)> {
+    let witness = (WITNESS.to_owned(), model.base_url().replace("/v1", "/__effects"));
+    let mutant = options.mutant.iter().map(|mutant| (MUTANT.to_owned(), mutant.clone()));
+    std::iter::once(witness).chain(mutant).collect()
+}
+
+fn clients(cluster: &Cluster) -> Result<Vec<Client>> {
+    (0..cluster.size()).map(|index| cluster.client(index)).collect()
+}
+
+/// Shows progress for as long as it is polled.
+async fn show(trial: &Trial) {
+    let mut ticks = interval(SHOW_EVERY);
+    loop {
+        ticks.tick().await;
+        if trial.options.verbose {
+            eprintln!("{}", trial.progress.line(trial.model.elapsed()));
+        }
+    }
+}

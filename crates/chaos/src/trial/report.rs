@@ -1,0 +1,115 @@
+//! What a trial found, as a table for people and as JSON.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::history::{HarmKind, History, Outcome};
+use crate::load::Latency;
+
+/// How many broken promises are told one by one.
+const TOLD: usize = 20;
+
+/// What a trial found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Replicas that were killed.
+    pub kills: usize,
+    /// Replicas that were paused beyond their lease.
+    pub pauses: usize,
+    /// Conversations.
+    pub sessions: usize,
+    /// Messages that were accepted.
+    pub accepted: usize,
+    /// Messages that were answered, or visibly given up.
+    pub answered: usize,
+    /// Messages that were visibly given up.
+    pub failed: usize,
+    /// Requests that were lost with their connection.
+    pub lost_requests: usize,
+    /// Streams that were resumed elsewhere behind their last event.
+    pub resumed: usize,
+    /// Streams that were told that the reply has changed.
+    pub diverged: usize,
+    /// Requests that were refused for a while (429, 503).
+    pub refused: usize,
+    /// Model calls in all.
+    pub calls: usize,
+    /// Model calls that were made again.
+    pub repeated_calls: usize,
+    /// From the first request for a message to its end, median, in milliseconds.
+    pub answer_p50_ms: f64,
+    /// The same, 99th percentile.
+    pub answer_p99_ms: f64,
+    /// Broken promises.
+    pub violations: Vec<String>,
+    /// The ends of the replicas' logs, if promises were broken.
+    #[serde(skip)]
+    pub logs: String,
+}
+
+impl Report {
+    pub(super) fn of(history: &History, logs: String) -> Self {
+        let of_kind = |kind| history.harms.iter().filter(|harm| harm.kind == kind).count();
+        let asks = |is: fn(&Outcome) -> bool| history.asks.iter().filter(|ask| is(&ask.outcome)).count();
+        let mut answer = Latency::default();
+        let mut first_sent: std::collections::BTreeMap<&str, Duration> = std::collections::BTreeMap::new();
+        for ask in &history.asks {
+            let sent = *first_sent.entry(&ask.message).or_insert(ask.sent);
+            if ask.outcome == Outcome::Answered {
+                answer.record(ask.ended.saturating_sub(sent));
+            }
+        }
+        let violations: Vec<String> = history.check().iter().map(ToString::to_string).collect();
+        let steps: std::collections::BTreeSet<_> =
+            history.calls.iter().map(|call| (call.id.as_deref(), call.rounds)).collect();
+        Self {
+            kills: of_kind(HarmKind::Kill),
+            pauses: of_kind(HarmKind::Pause),
+            sessions: history.sessions.len(),
+            accepted: history.accepted(),
+            answered: history.answered(),
+            failed: history.failed(),
+            lost_requests: asks(|outcome| *outcome == Outcome::Lost),
+            resumed: history.asks.iter().filter(|ask| !ask.resumed.is_empty()).count(),
+            diverged: asks(|outcome| *outcome == Outcome::Diverged),
+            refused: asks(|outcome| matches!(outcome, Outcome::Refused(_))),
+            calls: history.calls.len(),
+            repeated_calls: history.calls.len() - steps.len(),
+            answer_p50_ms: answer.quantile(0.5).as_secs_f64() * 1e3,
+            answer_p99_ms: answer.quantile(0.99).as_secs_f64() * 1e3,
+            logs: if violations.is_empty() { String::new() } else { logs },
+            violations,
+        }
+    }
+
+    /// No promise was broken.
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: [(&str, usize); 12] = [
+            ("replicas killed", self.kills),
+            ("replicas paused beyond their lease", self.pauses),
+            ("conversations", self.sessions),
+            ("messages accepted", self.accepted),
+            ("messages answered", self.answered),
+            ("  of these visibly given up", self.failed),
+            ("requests lost with their connection", self.lost_requests),
+            ("streams resumed elsewhere", self.resumed),
+            ("streams told to ask again", self.diverged),
+            ("requests refused for a while", self.refused),
+            ("model calls", self.calls),
+            ("  of these made again", self.repeated_calls),
+        ];
+        rows.iter().try_for_each(|(name, value)| writeln!(f, "{name:<38} {value:>8}"))?;
+        writeln!(f, "{:<38} {:>8.0} ms", "message to answer, p50", self.answer_p50_ms)?;
+        writeln!(f, "{:<38} {:>8.0} ms", "message to answer, p99", self.answer_p99_ms)?;
+        writeln!(f, "{:<38} {:>8}", "promises broken", self.violations.len())?;
+        self.violations.iter().take(TOLD).try_for_each(|violation| writeln!(f, "  {violation}"))
+    }
+}

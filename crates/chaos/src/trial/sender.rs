@@ -1,0 +1,124 @@
+//! A sender: it sends a message and asks again, with the same key and at whatever replica, until it has the end. It
+//! writes down everything that it is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Trial;
+use super::progress::count;
+use crate::client::{Client, Reply, Turn};
+use crate::history::{Ask, Outcome};
+
+/// The pause before a message is sent again.
+const PAUSE: std::ops::Range<u64> = 10..60;
+
+/// How long a sender waits for a reply before it tries another replica, in milliseconds.
+const HANG_UP: std::ops::Range<u64> = 1_500..8_000;
+
+/// One sender in one session.
+pub(super) struct Sender {
+    trial: Arc<Trial>,
+    session: String,
+    random: Rng,
+    pub(super) asks: Vec<Ask>,
+}
+
+/// How a stream can be resumed.
+struct Resumption {
+    after: String,
+    text: String,
+}
+
+impl Sender {
+    pub(super) fn new(trial: Arc<Trial>, session: String, random: Rng) -> Self {
+        Self { trial, session, random, asks: Vec::new() }
+    }
+
+    pub(super) fn random(&mut self) -> &mut Rng {
+        &mut self.random
+    }
+
+    /// Sends a message until its end is known or patience is at an end.
+    pub(super) async fn insist(&mut self, id: &str, script: &str) {
+        let turn = Turn::user(script).in_session(&self.session).once(id);
+        let turn = Turn { stream: self.random.bool(), ..turn };
+        let deadline = Instant::now() + self.trial.options.patience;
+        let mut resumption = None;
+        count(&self.trial.progress.sent);
+        while Instant::now() < deadline {
+            let (ask, next) = self.ask(id, &turn, resumption.take()).await;
+            let is_end = matches!(ask.outcome, Outcome::Answered | Outcome::Failed(_));
+            self.asks.push(ask);
+            if is_end {
+                count(&self.trial.progress.answered);
+                return;
+            }
+            resumption = next;
+            count(&self.trial.progress.repeated);
+            sleep(Duration::from_millis(self.random.u64(PAUSE))).await;
+        }
+    }
+
+    /// One request; also returns how it can be resumed, if it was a stream that broke off.
+    async fn ask(&mut self, id: &str, turn: &Turn, resume: Option<Resumption>) -> (Ask, Option<Resumption>) {
+        let (mut turn, resumed) =
+            (turn.clone(), resume.as_ref().map_or("", |resume| &resume.text).to_owned());
+        turn.headers.extend(resume.map(|resume| ("last-event-id".to_owned(), resume.after)));
+        let client = self.client();
+        let hang_up = Duration::from_millis(self.random.u64(HANG_UP));
+        let mut ask = Ask {
+            session: self.session.clone(),
+            message: id.to_owned(),
+            sent: self.trial.model.elapsed(),
+            accepted: None,
+            ended: Duration::ZERO,
+            resumed,
+            text: String::new(),
+            outcome: Outcome::Lost,
+        };
+        // What is written down before the time is over counts even if the rest does not come.
+        let reply = timeout(hang_up, read(&self.trial, &client, &turn, &mut ask)).await.ok().flatten();
+        ask.ended = self.trial.model.elapsed();
+        let Some(reply) = reply else { return (ask, None) };
+        ask.outcome = outcome(&reply);
+        ask.text = reply.text;
+        let broken_off = turn.stream && ask.outcome == Outcome::Lost && self.random.bool();
+        let after = reply.last_event_id.filter(|_| broken_off);
+        let next = after.map(|after| Resumption { after, text: ask.whole_text() });
+        (ask, next)
+    }
+
+    fn client(&mut self) -> Client {
+        let clients = self.trial.clients.borrow();
+        clients[self.random.usize(..clients.len())].clone()
+    }
+}
+
+/// Sends and reads; `None` if there was no response.
+async fn read(trial: &Trial, client: &Client, turn: &Turn, ask: &mut Ask) -> Option<Reply> {
+    let live = client.open(turn).await.ok()?;
+    let so_far = live.so_far();
+    if so_far.status == 200
+        && let Some(run) = so_far.run_id()
+    {
+        ask.accepted = Some((trial.model.elapsed(), run.to_owned()));
+    }
+    Some(live.finish().await)
+}
+
+/// What a reply means to its sender.
+fn outcome(reply: &Reply) -> Outcome {
+    let code = reply.error_code();
+    match (reply.status, code) {
+        _ if reply.is_ok() => Outcome::Answered,
+        (_, Some("stream_diverged")) => Outcome::Diverged,
+        (429 | 503, _) => Outcome::Refused(reply.status),
+        (_, Some("gateway_unavailable" | "replica_draining")) => Outcome::Lost,
+        (_, Some(code)) => Outcome::Failed(code.to_owned()),
+        _ if reply.broken.is_some() || reply.status == 200 => Outcome::Lost,
+        (status, None) => Outcome::Failed(format!("status {status}")),
+    }
+}
