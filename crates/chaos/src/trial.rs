@@ -5,13 +5,14 @@
 
 mod conversation;
 mod killer;
+mod lives;
 mod progress;
 mod report;
 mod sender;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -23,9 +24,10 @@ use tokio::time::{interval, timeout};
 use crate::client::Client;
 use crate::cluster::{self, Cluster};
 use crate::faulty::{MUTANT, WITNESS};
-use crate::history::History;
+use crate::history::{Harm, History};
 use crate::model_server::Server;
 use killer::Killer;
+use lives::Pauses;
 use progress::Progress;
 pub use report::Report;
 
@@ -86,6 +88,14 @@ struct Trial {
     /// Conversations that have begun.
     begun: AtomicUsize,
     progress: Progress,
+    pauses: Pauses,
+    harms: Mutex<Vec<Harm>>,
+}
+
+impl Trial {
+    fn note(&self, harm: Harm) {
+        self.harms.lock().unwrap_or_else(PoisonError::into_inner).push(harm);
+    }
 }
 
 /// The lease of replicas under trial, in seconds: the shortest that there is.
@@ -107,6 +117,8 @@ pub async fn run(options: Options) -> Result<Report> {
         enough: AtomicBool::new(false),
         begun: AtomicUsize::new(0),
         progress: Progress::default(),
+        pauses: Pauses::default(),
+        harms: Mutex::default(),
         model,
         options,
     });
@@ -114,13 +126,13 @@ pub async fn run(options: Options) -> Result<Report> {
     for _ in 0..trial.options.conversations {
         conversations.spawn(conversation::until_enough(Arc::clone(&trial)));
     }
-    let mut killer = Killer::new(&trial, cluster, env);
-    let harms = tokio::select! {
-        harms = killer.work() => harms?,
-        () = show(&trial) => Vec::new(),
-    };
+    let mut killer = Killer::new(&trial, cluster, env)?;
+    tokio::select! {
+        done = killer.work() => done?,
+        () = show(&trial) => {}
+    }
     trial.enough.store(true, Ordering::Relaxed);
-    let mut history = History { harms, ..History::default() };
+    let mut history = History::default();
     // A sender gives up by itself; this is for a defect of the kit.
     let end = timeout(trial.options.patience * 3, async {
         while let Some(ended) = conversations.join_next().await {
@@ -133,6 +145,7 @@ pub async fn run(options: Options) -> Result<Report> {
     });
     end.await.map_err(|_| anyhow::anyhow!("the conversations did not come to an end"))??;
     history.calls = trial.model.calls();
+    history.harms = std::mem::take(&mut *trial.harms.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Report::of(&history, killer.logs()))
 }
 

@@ -11,6 +11,9 @@ use crate::model_server::{Call, digest};
 /// The longest that a request of a killed replica may be on its way to the model.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
 
+/// What is told of the time around a broken promise.
+const NEAR: Duration = Duration::from_secs(2);
+
 /// One session as it was seen from outside.
 pub(super) struct Session<'a> {
     pub(super) key: &'a str,
@@ -91,6 +94,12 @@ impl Session<'_> {
         let from = from.saturating_sub(ON_THE_WAY);
         let during = self.harms.iter().filter(|harm| harm.from <= until && harm.until >= from);
         during.map(|harm| if harm.kind == HarmKind::Pause { 2 } else { 1 }).sum()
+    }
+
+    /// The harm that was done around this time, for people.
+    pub(super) fn harms_near(&self, from: Duration, until: Duration) -> impl Iterator<Item = &Harm> {
+        let (from, until) = (from.saturating_sub(NEAR), until + NEAR);
+        self.harms.iter().filter(move |harm| harm.from <= until && harm.until >= from)
     }
 
     /// A replica that was paused may go on, for a moment, with what it was about to do.

@@ -46,9 +46,10 @@ fn of_message(session: &Session<'_>, message: &str, calls: &[&Call]) -> Vec<Stri
         let (first, last) = (times[0], times[times.len() - 1]);
         let excuses = session.excuses(first, last);
         if times.len() - 1 > excuses {
-            let repeated = times.len() - 1;
-            wrong
-                .push(format!("{message}: step {step} was repeated {repeated} times, with {excuses} causes"));
+            let near: Vec<_> = session.harms_near(first, last).collect();
+            wrong.push(format!(
+                "{message}: step {step} was executed at {times:?}, with {excuses} causes to repeat it; harm: {near:?}"
+            ));
         }
     }
     wrong
