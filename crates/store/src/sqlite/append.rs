@@ -21,8 +21,9 @@ const INSERT: &str = "INSERT INTO log (session, seq, run, epoch, kind, at, paylo
 const BEHIND: &str = "SELECT epoch, kind, payload FROM log WHERE session = :session AND seq > :head
     ORDER BY seq LIMIT :limit";
 
+/// The lease is still held, and nothing was written behind the new head.
 const ABORT: &str = "SELECT abort FROM lanes
-    WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2";
+    WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2 AND log_head = :head";
 
 pub(super) async fn append(
     writer: &Writer,
@@ -57,7 +58,7 @@ fn append_in(
             insert(tx, guard, run, entries)?;
             Ok(Some(Control { abort }))
         }
-        None if is_repeated(tx, guard, entries)? => still_mine(tx, guard),
+        None if stand_behind(tx, guard, entries)? => still_mine(tx, guard, entries),
         None => Ok(None),
     }
 }
@@ -74,12 +75,12 @@ pub(super) fn insert(tx: &Tx<'_>, guard: &Guard, run: RunId, entries: &[NewEntry
     Ok(())
 }
 
-/// Exactly these entries of this lease stand behind the head: the write had happened and its answer was lost. A writer
-/// that gave a write up and tries another one must not be told that the other one is in the log.
-fn is_repeated(tx: &Tx<'_>, guard: &Guard, entries: &[NewEntry]) -> rusqlite::Result<bool> {
+/// These entries of this lease stand behind the head: the write had happened and its answer was lost. A writer that gave a
+/// write up and tries another one must not be told that the other one is in the log.
+pub(super) fn stand_behind(tx: &Tx<'_>, guard: &Guard, entries: &[NewEntry]) -> rusqlite::Result<bool> {
     let mut statement = tx.connection.prepare_cached(BEHIND)?;
     let mut rows = statement.query(named_params! {
-        ":session": guard.session.as_bytes(), ":head": guard.head, ":limit": count(entries).saturating_add(1),
+        ":session": guard.session.as_bytes(), ":head": guard.head, ":limit": count(entries),
     })?;
     for entry in entries {
         let Some(r) = rows.next()? else { return Ok(false) };
@@ -88,12 +89,13 @@ fn is_repeated(tx: &Tx<'_>, guard: &Guard, entries: &[NewEntry]) -> rusqlite::Re
             return Ok(false);
         }
     }
-    Ok(rows.next()?.is_none())
+    Ok(true)
 }
 
-fn still_mine(tx: &Tx<'_>, guard: &Guard) -> rusqlite::Result<Option<Control>> {
+fn still_mine(tx: &Tx<'_>, guard: &Guard, entries: &[NewEntry]) -> rusqlite::Result<Option<Control>> {
     let params = named_params! {
         ":session": guard.session.as_bytes(), ":replica": guard.replica.as_bytes(), ":epoch": guard.epoch.0,
+        ":head": guard.head + count(entries),
     };
     let abort = tx.connection.prepare_cached(ABORT)?.query_row(params, |r| r.get(0)).optional()?;
     Ok(abort.map(|abort| Control { abort }))

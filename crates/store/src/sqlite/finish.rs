@@ -60,7 +60,7 @@ fn finish_in(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish) -> rusqlite::Resul
     };
     let context_base: Option<Seq> =
         tx.connection.prepare_cached(END)?.query_row(params, |r| r.get(0)).optional()?;
-    let Some(context_base) = context_base else { return repeated(tx, claimed) };
+    let Some(context_base) = context_base else { return repeated(tx, claimed, finish) };
     append::insert(tx, guard, claimed.run, &finish.entries)?;
     record(tx, claimed, finish, epoch)?;
     let answered = named_params! { ":session": guard.session.as_bytes(), ":seq": claimed.message.seq };
@@ -100,9 +100,10 @@ fn record(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish, kept: Option<Epoch>) 
     tx.connection.prepare_cached(RECORD)?.execute(params).map(drop)
 }
 
-/// The guard no longer matches: either this very end was written before and its answer lost, or the lease is gone.
-fn repeated(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<Option<Finished>> {
-    if !is_recorded(tx, claimed)? {
+/// The guard no longer matches: either this very end was written before and its answer lost, or the lease is gone. A writer
+/// that gave an end up and tries another one must not be told that the other one is recorded.
+fn repeated(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish) -> rusqlite::Result<Option<Finished>> {
+    if !is_recorded(tx, claimed, finish)? || !append::stand_behind(tx, &claimed.guard, &finish.entries)? {
         return Ok(None);
     }
     let guard = &claimed.guard;
@@ -124,9 +125,13 @@ fn repeated(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<Option<Finished>
     Ok(Some(Finished { next }))
 }
 
-/// This lease has ended the run.
-fn is_recorded(tx: &Tx<'_>, claimed: &Claimed) -> rusqlite::Result<bool> {
-    let params = named_params! { ":run": claimed.run.as_bytes(), ":epoch": claimed.guard.epoch.0 };
-    let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE run = :run AND epoch = :epoch)";
+/// This lease has ended the run, in this way.
+fn is_recorded(tx: &Tx<'_>, claimed: &Claimed, finish: &Finish) -> rusqlite::Result<bool> {
+    let params = named_params! {
+        ":run": claimed.run.as_bytes(), ":epoch": claimed.guard.epoch.0, ":status": finish.status.code(),
+        ":log_head": claimed.guard.head + append::count(&finish.entries),
+    };
+    let sql = "SELECT EXISTS (SELECT 1 FROM runs
+        WHERE run = :run AND epoch = :epoch AND status = :status AND log_head = :log_head)";
     tx.connection.prepare_cached(sql)?.query_row(params, |r| r.get(0))
 }

@@ -73,6 +73,23 @@ pub(crate) async fn a_repeated_finish_has_the_same_answer<H: Harness>() {
 }
 
 /// Two holders of one lease in one process would each execute its steps.
+pub(crate) async fn another_end_of_the_same_lease_is_fenced<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    let claimed = scene.begin("a", replica).await;
+    scene.store.finish(&claimed, &end(false)).await.unwrap();
+    let before = scene.picture("a").await;
+    let others = [
+        Finish { status: RunStatus::Failed, ..end(false) },
+        Finish { entries: vec![entry(EntryKind::Final, "something else")], ..end(false) },
+        Finish { entries: vec![step("one"), entry(EntryKind::Final, "answer")], ..end(false) },
+    ];
+    for other in others {
+        assert_fenced(&scene.store.finish(&claimed, &other).await);
+    }
+    assert_eq!(scene.picture("a").await, before);
+}
+
 pub(crate) async fn a_repeated_finish_never_hands_out_a_lease_of_another_claim<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let replica = scene.replica().await;

@@ -73,6 +73,7 @@ macro_rules! conformance {
                     every_status_reads_back
                     the_lease_is_kept_given_up_or_dropped
                     a_repeated_finish_has_the_same_answer
+                    another_end_of_the_same_lease_is_fenced
                     a_repeated_finish_never_hands_out_a_lease_of_another_claim
                     a_kept_lease_is_a_new_lease
                 }

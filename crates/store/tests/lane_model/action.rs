@@ -21,8 +21,8 @@ pub(crate) enum Action {
     Lose(usize),
     /// A driver writes what comes next, or what is unanswered; the answer arrives or not.
     Write { replica: usize, driver: usize, keep: bool, heard: bool },
-    /// A driver gives an unanswered step up, and the run is to end as failed. (An end is never given up: of two ends under
-    /// one lease, the store takes the second for the first one again.)
+    /// A driver gives an unanswered step up, and the run is to end as failed. (An end is not given up here: that
+    /// the store refuses another end under the same lease is a case of the conformance suite.)
     Fail(usize, usize),
     /// A heartbeat lists a lease that the replica does not drive.
     Suspect(usize),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use regrow_agent::Entry;
 use regrow_tools::Class;
 use regrow_worker::SubmitError;
 use tokio::sync::Semaphore;
@@ -48,6 +49,19 @@ async fn the_next_run_of_a_kept_lease_survives_the_loss_of_the_answer_that_kept_
     assert_done(&replica.ended(&second).await, &answer(&["a", "b"]));
     assert_eq!(scene.rounds("b"), [0]);
     assert_eq!(replica.store.count(Intent::Disown), 0, "the repeated finish returned the lease");
+}
+
+#[tokio::test]
+async fn an_end_that_was_committed_stays_the_end_when_its_writer_gives_up() {
+    let scene = Scene::start().await;
+    let replica = scene.replica(&[]).await;
+    replica.store.next(Intent::Finish, [Fault::Lost, Fault::Unusable]);
+    let first = replica.send("s", "[[id=a]]").await;
+    assert_done(&replica.ended(&first).await, &answer(&["a"]));
+    assert_eq!(replica.store.count(Intent::Finish), 3, "it was tried again, and then ended as failed");
+    assert_done(&replica.ask("s", "[[id=b]]").await, &answer(&["a", "b"]));
+    let ends = scene.log("s").await.into_iter().filter(|entry| matches!(entry, Entry::Final(_))).count();
+    assert_eq!(ends, 2);
 }
 
 #[tokio::test]
