@@ -236,7 +236,10 @@ impl Model {
                     && lane.epoch == *kept
                     && lane.log.len() == lane.run_base
             });
-            let again = Seq::try_from(end.head).unwrap_or(0) > head;
+            // The very end that was written, not another one of the same lease.
+            let own: Vec<_> = asked.entries.iter().map(|entry| (epoch, entry.clone())).collect();
+            let written = lane.log.get(usize::try_from(head).unwrap_or(0)..end.head);
+            let again = written == Some(&own[..]);
             return same(
                 "finish again",
                 next.map(|next| next.map(Claimed::epoch)),
