@@ -176,6 +176,12 @@ impl Client {
         Ok(Live::new(request.send().await?, begun))
     }
 
+    /// Asks that a run be aborted; returns the status.
+    pub async fn abort(&self, run: &str) -> Result<u16, Error> {
+        let request = self.http.delete(format!("{}/chat/completions/{run}", self.base_url));
+        Ok(request.bearer_auth(&self.token).send().await?.status().as_u16())
+    }
+
     /// Gets a path below the gateway's root, such as `/readyz`; the body is `null` if it is not JSON.
     pub async fn get(&self, path: &str) -> Result<(u16, Value), Error> {
         let root = self.base_url.trim_end_matches("/v1");

@@ -15,7 +15,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model_server::Call;
@@ -33,6 +33,8 @@ pub struct History {
     pub calls: Vec<Call>,
     /// What was done to replicas.
     pub harms: Vec<Harm>,
+    /// Messages whose senders asked to abort them.
+    pub aborted: BTreeSet<String>,
 }
 
 /// One request of a client.
@@ -120,7 +122,7 @@ impl History {
     }
 
     fn messages(&self, is: impl Fn(&Ask) -> bool) -> usize {
-        let messages: std::collections::BTreeSet<&str> =
+        let messages: BTreeSet<&str> =
             self.asks.iter().filter(|ask| is(ask)).map(|ask| ask.message.as_str()).collect();
         messages.len()
     }

@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod client;
 pub mod cluster;
+pub mod crash_points;
 pub mod faulty;
 pub mod history;
 pub mod load;

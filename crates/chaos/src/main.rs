@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use regrow_chaos::measure::{self, Target};
 use regrow_chaos::model_server::Server;
-use regrow_chaos::{binary, trial, with_gateway};
+use regrow_chaos::{binary, crash_points, trial, with_gateway};
 use serde::Serialize;
 
 /// Scripted model server, measurements and clusters for the development of Regrow.
@@ -34,6 +34,8 @@ enum Command {
     /// Hold conversations while replicas are killed and paused, and judge from outside whether a promise was broken; exit
     /// code 1 if one was.
     Trial(TrialArgs),
+    /// Let everything go wrong at every boundary of the protocol, one case at a time; exit code 1 if a promise was broken.
+    CrashPoints(CrashPointArgs),
     /// Run a command with REGROW_BASE_URL and REGROW_TOKEN of a cluster that lives as long as the command.
     WithGateway {
         /// How many replicas.
@@ -110,6 +112,22 @@ struct TrialArgs {
     json: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct CrashPointArgs {
+    /// Only a part of all cases that leaves no boundary and no kind of run out.
+    #[arg(long)]
+    short: bool,
+    /// Only cases whose line contains this, such as 'Unsafe' or 'finish.after'.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Cases at the same time.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+    /// The regrow-faulty program; the one beside this program by default.
+    #[arg(long)]
+    regrow_faulty: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
@@ -126,6 +144,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::ModelServer { port } => serve_model(port).await,
         Command::Measure(args) => measure_gateway(args).await,
         Command::Trial(args) => hold_trial(args).await,
+        Command::CrashPoints(args) => try_crash_points(args).await,
         Command::WithGateway { replicas, regrow, command } => {
             let binary = regrow.map_or_else(|| binary::beside("regrow"), Ok)?;
             with_gateway::run(binary, replicas.into(), &command).await
@@ -157,6 +176,25 @@ async fn hold_trial(args: TrialArgs) -> Result<ExitCode> {
     print!("{report}");
     write_json(args.json.as_deref(), &report)?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn try_crash_points(args: CrashPointArgs) -> Result<ExitCode> {
+    let program = args.regrow_faulty.map_or_else(|| binary::beside("regrow-faulty"), Ok)?;
+    let mut cases = if args.short { crash_points::short() } else { crash_points::all() };
+    cases.retain(|case| case.to_string().contains(&args.only));
+    let (all, mut broken) = (cases.len(), 0);
+    crash_points::run(&program, cases, args.at_once, |outcome| {
+        let is_sound = outcome.wrong.is_empty();
+        println!("{} {}", if is_sound { "ok    " } else { "BROKEN" }, outcome.case);
+        broken += usize::from(!is_sound);
+        if !is_sound {
+            eprint!("{}", outcome.logs);
+            outcome.wrong.iter().for_each(|what| println!("         {what}"));
+        }
+    })
+    .await?;
+    println!("{all} cases, {broken} broken");
+    Ok(if broken == 0 && all > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn write_json(path: Option<&Path>, report: &impl Serialize) -> Result<()> {

@@ -8,28 +8,29 @@ mod killer;
 mod lives;
 mod progress;
 mod report;
+mod scene;
 mod sender;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use crate::client::Client;
 use crate::cluster::{self, Cluster};
-use crate::faulty::{MUTANT, WITNESS};
-use crate::history::{Harm, History};
+use crate::faulty::MUTANT;
+use crate::history::History;
 use crate::model_server::Server;
 use killer::Killer;
-use lives::Pauses;
-use progress::Progress;
 pub use report::Report;
+
+pub(crate) use lives::watch as watch_life;
+pub(crate) use scene::{LEASE, Scene};
+pub(crate) use sender::Sender;
 
 /// How often progress is shown.
 const SHOW_EVERY: Duration = Duration::from_secs(2);
@@ -80,48 +81,28 @@ impl Options {
 /// What the parts of a trial share.
 struct Trial {
     options: Options,
-    model: Server,
-    /// Where the replicas are; the clients change when one is started again.
-    clients: watch::Sender<Vec<Client>>,
+    scene: Arc<Scene>,
     /// No new conversations are to begin.
     enough: AtomicBool,
     /// Conversations that have begun.
     begun: AtomicUsize,
-    progress: Progress,
-    pauses: Pauses,
-    harms: Mutex<Vec<Harm>>,
 }
-
-impl Trial {
-    fn note(&self, harm: Harm) {
-        self.harms.lock().unwrap_or_else(PoisonError::into_inner).push(harm);
-    }
-}
-
-/// The lease of replicas under trial, in seconds: the shortest that there is.
-const LEASE: u64 = 1;
 
 /// Tries, and judges. An error is a trial that could not be held; broken promises are in the report.
 pub async fn run(options: Options) -> Result<Report> {
-    let model = Server::start().await?;
-    let env = environment(&options, &model);
+    let scene = Arc::new(Scene::new(Server::start().await?, options.patience));
+    let mutant = options.mutant.iter().map(|mutant| (MUTANT.to_owned(), mutant.clone()));
+    let env: Vec<(String, String)> = std::iter::once(scene.witness()).chain(mutant).collect();
     let cluster = Cluster::start(cluster::Options {
         replicas: options.replicas,
-        extra_config: json!({"regrow": {"leaseSeconds": LEASE}, "logging": {"level": "info"}}),
+        extra_config: json!({"regrow": {"leaseSeconds": LEASE}}),
         env: env.clone(),
-        ..cluster::Options::new(options.binary.clone(), model.base_url())
+        ..cluster::Options::new(options.binary.clone(), scene.model.base_url())
     })
     .await?;
-    let trial = Arc::new(Trial {
-        clients: watch::Sender::new(clients(&cluster)?),
-        enough: AtomicBool::new(false),
-        begun: AtomicUsize::new(0),
-        progress: Progress::default(),
-        pauses: Pauses::default(),
-        harms: Mutex::default(),
-        model,
-        options,
-    });
+    scene.open_doors(&cluster)?;
+    let (enough, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let trial = Arc::new(Trial { options, scene, enough, begun });
     let mut conversations = JoinSet::new();
     for _ in 0..trial.options.conversations {
         conversations.spawn(conversation::until_enough(Arc::clone(&trial)));
@@ -144,20 +125,9 @@ pub async fn run(options: Options) -> Result<Report> {
         anyhow::Ok(())
     });
     end.await.map_err(|_| anyhow::anyhow!("the conversations did not come to an end"))??;
-    history.calls = trial.model.calls();
-    history.harms = std::mem::take(&mut *trial.harms.lock().unwrap_or_else(PoisonError::into_inner));
+    history.calls = trial.scene.model.calls();
+    history.harms = trial.scene.harms();
     Ok(Report::of(&history, killer.logs()))
-}
-
-/// The variables that the replicas are started with.
-fn environment(options: &Options, model: &Server) -> Vec<(String, String)> {
-    let witness = (WITNESS.to_owned(), model.base_url().replace("/v1", "/__effects"));
-    let mutant = options.mutant.iter().map(|mutant| (MUTANT.to_owned(), mutant.clone()));
-    std::iter::once(witness).chain(mutant).collect()
-}
-
-fn clients(cluster: &Cluster) -> Result<Vec<Client>> {
-    (0..cluster.size()).map(|index| cluster.client(index)).collect()
 }
 
 /// Shows progress for as long as it is polled.
@@ -166,7 +136,7 @@ async fn show(trial: &Trial) {
     loop {
         ticks.tick().await;
         if trial.options.verbose {
-            eprintln!("{}", trial.progress.line(trial.model.elapsed()));
+            eprintln!("{}", trial.scene.progress.line(trial.scene.model.elapsed()));
         }
     }
 }

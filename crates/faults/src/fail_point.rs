@@ -15,6 +15,9 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::{Afterwards, Call, Intent, Intercept};
 
+/// What a process says on standard error when it meets a fail-point, before the fail-point's name.
+pub const MET: &str = "fail-point met:";
+
 /// Something that happens in a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Point {
@@ -83,6 +86,8 @@ impl FailPoints {
             if (fail_point.point, fail_point.moment) == (point, moment)
                 && reached.fetch_add(1, Ordering::Relaxed) + 1 == fail_point.nth
             {
+                // The only trace that a process leaves which is about to die.
+                eprintln!("{MET} {fail_point}");
                 fail_point.effect.happen()?;
             }
         }

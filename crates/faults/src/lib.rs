@@ -12,7 +12,7 @@ mod intercept;
 mod layer;
 mod mutant;
 
-pub use fail_point::{Effect, FailPoint, FailPoints, Moment, Point};
+pub use fail_point::{Effect, FailPoint, FailPoints, MET, Moment, Point};
 pub use intent::Intent;
 pub use intercept::{Afterwards, Call, Intercept, Intercepted};
 pub use layer::{Layer, Over};

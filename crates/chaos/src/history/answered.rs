@@ -39,8 +39,11 @@ fn end(ask: &Ask) -> Option<String> {
     }
 }
 
-/// A run may be given up if replicas kept dying under it.
+/// A run may be given up if replicas kept dying under it, and ends early if its sender wants that.
 fn may_fail(session: &Session<'_>, asks: &[&Ask], failed: &Ask) -> bool {
+    if failed.outcome == Outcome::Failed("run_aborted".to_owned()) {
+        return session.aborted.contains(&failed.message);
+    }
     let begun = asks.iter().map(|ask| ask.sent).min().unwrap_or_default();
     let deaths = session.harms.iter().filter(|harm| harm.from <= failed.ended && harm.until >= begun);
     let weight = |kind| if kind == HarmKind::Pause { 2 } else { 1 };

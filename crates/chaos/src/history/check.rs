@@ -1,6 +1,6 @@
 //! The checker: sorts a history by session and hands each session to the judges of the promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
@@ -24,6 +24,7 @@ pub(super) struct Session<'a> {
     /// What the session has become: the model's last call for its last message.
     pub(super) census: Option<Census<'a>>,
     pub(super) harms: &'a [Harm],
+    pub(super) aborted: &'a BTreeSet<String>,
     found: Vec<Violation>,
 }
 
@@ -70,7 +71,15 @@ fn sessions(history: &History) -> impl Iterator<Item = Session<'_>> {
         }
         let shown = calls.iter().rev().find(|call| call.id.as_deref() == Some(last));
         let census = shown.map(|call| Census { order: call.seen_ids(), answers: &call.heard });
-        Session { key, messages, calls, census, harms: &history.harms, found: Vec::new() }
+        Session {
+            key,
+            messages,
+            calls,
+            census,
+            harms: &history.harms,
+            aborted: &history.aborted,
+            found: Vec::new(),
+        }
     })
 }
 

@@ -52,6 +52,7 @@ fn sound() -> History {
             call("b", 160, &["a", "b"], 1),
             call("c", 405, &["a", "b", "c"], 0),
         ],
+        aborted: BTreeSet::new(),
         harms: vec![Harm { kind: HarmKind::Kill, from: at(130), until: at(130) }],
     }
 }
@@ -104,6 +105,16 @@ fn a_reply_is_not_generated_again() {
     assert_eq!(history.check().len(), 1, "{:?}", history.check());
     history.harms.push(Harm { kind: HarmKind::Pause, from: at(20), until: at(90) });
     assert_eq!(history.check(), [], "who was paused may be late");
+}
+
+#[test]
+fn a_run_is_aborted_only_if_somebody_wants_that() {
+    let mut history = sound();
+    history.asks[2].outcome = Outcome::Failed("run_aborted".into());
+    last(&mut history).heard[1] = 0;
+    assert_eq!(history.check().len(), 1);
+    history.aborted.insert("b".into());
+    assert_eq!(history.check(), []);
 }
 
 #[test]

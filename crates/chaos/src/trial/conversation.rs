@@ -39,13 +39,14 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
     let mut random = Rng::with_seed(trial.options.seed.wrapping_mul(1_000_003) ^ number as u64);
     let mut senders = JoinSet::new();
     for name in 0..SENDERS {
-        let mut sender = Sender::new(Arc::clone(trial), session.clone(), random.fork());
+        let mut sender = Sender::new(Arc::clone(&trial.scene), session.clone(), random.fork());
         let messages = random.usize(1..=MESSAGES);
         senders.spawn(async move {
             for message in 0..messages {
                 let id = format!("s{number}-{name}{message}");
                 let script = script(&id, sender.random());
-                sender.insist(&id, &script).await;
+                let stream = sender.random().bool();
+                sender.insist(&id, &script, stream).await;
             }
             sender.asks
         });
@@ -55,8 +56,8 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
         asks.extend(sent.unwrap_or_default());
     }
     let last = format!("s{number}-end");
-    let mut sender = Sender::new(Arc::clone(trial), session.clone(), random);
-    sender.insist(&last, &format!("[[id={last}]]")).await;
+    let mut sender = Sender::new(Arc::clone(&trial.scene), session.clone(), random);
+    sender.insist(&last, &format!("[[id={last}]]"), true).await;
     asks.append(&mut sender.asks);
     Conversation { session, last, asks }
 }

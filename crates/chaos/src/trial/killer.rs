@@ -10,7 +10,7 @@ use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
 use super::progress::count;
-use super::{Trial, clients, lives};
+use super::{Trial, lives};
 use crate::cluster::{Cluster, ProcessState};
 use crate::faulty::FAIL_POINTS;
 use crate::history::HarmKind;
@@ -65,7 +65,8 @@ impl Killer {
 
     /// Does all the harm that is asked for, and makes sure that all replicas run in the end.
     pub(super) async fn work(&mut self) -> Result<()> {
-        while self.left(HarmKind::Kill) + self.left(HarmKind::Pause) > 0 || self.trial.pauses.under_way() > 0
+        while self.left(HarmKind::Kill) + self.left(HarmKind::Pause) > 0
+            || self.trial.scene.pauses.load(Ordering::Relaxed) > 0
         {
             for index in 0..self.cluster.size() {
                 if self.cluster.state(index)? == ProcessState::Gone {
@@ -106,7 +107,7 @@ impl Killer {
         if self.random.usize(..kills + pauses) < kills {
             return self.kill(index).await;
         }
-        if self.trial.pauses.under_way() == 0 {
+        if self.trial.scene.pauses.load(Ordering::Relaxed) == 0 {
             // What watches the replica notices, and lets it go on.
             self.cluster.pause(index)?;
         }
@@ -114,7 +115,7 @@ impl Killer {
     }
 
     fn left(&self, kind: HarmKind) -> usize {
-        let progress = &self.trial.progress;
+        let progress = &self.trial.scene.progress;
         match kind {
             HarmKind::Kill => self.trial.options.kills.saturating_sub(progress.kills.load(Ordering::Relaxed)),
             HarmKind::Pause => {
@@ -130,7 +131,7 @@ impl Killer {
 
     /// A replica is dead: it is started again.
     async fn killed(&mut self, index: usize) -> Result<()> {
-        count(&self.trial.progress.kills);
+        count(&self.trial.scene.progress.kills);
         let fail_point = self.fail_point();
         let is_armed = fail_point.is_some();
         let env = self.env.iter().cloned().chain(fail_point.map(|point| (FAIL_POINTS.to_owned(), point)));
@@ -144,12 +145,11 @@ impl Killer {
             started => started?,
         }
         self.watch(index)?;
-        self.trial.clients.send_replace(clients(&self.cluster)?);
-        Ok(())
+        self.trial.scene.open_doors(&self.cluster)
     }
 
     fn watch(&self, index: usize) -> Result<()> {
-        tokio::spawn(lives::watch(Arc::clone(&self.trial), self.cluster.pid(index)?));
+        tokio::spawn(lives::watch(Arc::clone(&self.trial.scene), self.cluster.pid(index)?));
         Ok(())
     }
 

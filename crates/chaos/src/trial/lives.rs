@@ -2,14 +2,14 @@
 //! when, is written down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::sleep;
 
 use super::progress::count;
-use super::{LEASE, Trial};
+use super::scene::{LEASE, Scene};
 use crate::history::{Harm, HarmKind};
 
 /// The pause between two looks at a process.
@@ -18,26 +18,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long a pause lasts, in leases: from the first to the second.
 const BEYOND: (f64, f64) = (1.3, 2.0);
 
-/// The replicas that stand still.
-#[derive(Debug, Default)]
-pub(super) struct Pauses(AtomicUsize);
-
-impl Pauses {
-    /// How many do.
-    pub(super) fn under_way(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Watches a child process for as long as it lives.
-pub(super) async fn watch(trial: Arc<Trial>, pid: u32) {
+pub(crate) async fn watch(scene: Arc<Scene>, pid: u32) {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    let mut seen = trial.model.elapsed();
+    let mut seen = scene.model.elapsed();
     while let Some(stopped) = is_stopped(pid) {
-        seen = trial.model.elapsed();
+        seen = scene.model.elapsed();
         if stopped {
-            trial.pauses.0.fetch_add(1, Ordering::Relaxed);
-            count(&trial.progress.pauses);
+            scene.pauses.fetch_add(1, Ordering::Relaxed);
+            count(&scene.progress.pauses);
             let from = seen.saturating_sub(LOOK_EVERY * 4);
             let leases = BEYOND.0 + fastrand::f64() * (BEYOND.1 - BEYOND.0);
             sleep(Duration::from_secs(LEASE).mul_f64(leases)).await;
@@ -45,12 +34,12 @@ pub(super) async fn watch(trial: Arc<Trial>, pid: u32) {
             if is_stopped(pid).is_some() {
                 kill_process(pid, Signal::CONT).ok();
             }
-            trial.note(Harm { kind: HarmKind::Pause, from, until: trial.model.elapsed() });
-            trial.pauses.0.fetch_sub(1, Ordering::Relaxed);
+            scene.note(Harm { kind: HarmKind::Pause, from, until: scene.model.elapsed() });
+            scene.pauses.fetch_sub(1, Ordering::Relaxed);
         }
         sleep(LOOK_EVERY).await;
     }
-    trial.note(Harm { kind: HarmKind::Kill, from: seen, until: trial.model.elapsed() });
+    scene.note(Harm { kind: HarmKind::Kill, from: seen, until: scene.model.elapsed() });
 }
 
 /// Whether a child stands still; `None` if it has ended.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Counters that grow while a trial goes on.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pub(super) kills: AtomicUsize,
     pub(super) pauses: AtomicUsize,
     pub(super) sent: AtomicUsize,

@@ -7,23 +7,25 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Trial;
 use super::progress::count;
+use super::scene::Scene;
 use crate::client::{Client, Reply, Turn};
 use crate::history::{Ask, Outcome};
 
 /// The pause before a message is sent again.
 const PAUSE: std::ops::Range<u64> = 10..60;
 
-/// How long a sender waits for a reply before it tries another replica, in milliseconds.
-const HANG_UP: std::ops::Range<u64> = 1_500..8_000;
+/// How long a sender waits for a reply before it tries another replica, in milliseconds: some are impatient.
+const HANG_UP: std::ops::Range<u64> = 1_000..6_000;
 
 /// One sender in one session.
-pub(super) struct Sender {
-    trial: Arc<Trial>,
+pub(crate) struct Sender {
+    scene: Arc<Scene>,
     session: String,
     random: Rng,
-    pub(super) asks: Vec<Ask>,
+    /// The replica to ask next; any, if none is named.
+    at: Option<usize>,
+    pub(crate) asks: Vec<Ask>,
 }
 
 /// How a stream can be resumed.
@@ -33,31 +35,36 @@ struct Resumption {
 }
 
 impl Sender {
-    pub(super) fn new(trial: Arc<Trial>, session: String, random: Rng) -> Self {
-        Self { trial, session, random, asks: Vec::new() }
+    pub(crate) fn new(scene: Arc<Scene>, session: String, random: Rng) -> Self {
+        Self { scene, session, random, at: None, asks: Vec::new() }
     }
 
     pub(super) fn random(&mut self) -> &mut Rng {
         &mut self.random
     }
 
+    /// The next request goes to this replica, further ones to the others in turn.
+    pub(crate) fn begin_at(&mut self, replica: usize) {
+        self.at = Some(replica);
+    }
+
     /// Sends a message until its end is known or patience is at an end.
-    pub(super) async fn insist(&mut self, id: &str, script: &str) {
+    pub(crate) async fn insist(&mut self, id: &str, script: &str, stream: bool) {
         let turn = Turn::user(script).in_session(&self.session).once(id);
-        let turn = Turn { stream: self.random.bool(), ..turn };
-        let deadline = Instant::now() + self.trial.options.patience;
+        let turn = Turn { stream, ..turn };
+        let deadline = Instant::now() + self.scene.patience;
         let mut resumption = None;
-        count(&self.trial.progress.sent);
+        count(&self.scene.progress.sent);
         while Instant::now() < deadline {
             let (ask, next) = self.ask(id, &turn, resumption.take()).await;
             let is_end = matches!(ask.outcome, Outcome::Answered | Outcome::Failed(_));
             self.asks.push(ask);
             if is_end {
-                count(&self.trial.progress.answered);
+                count(&self.scene.progress.answered);
                 return;
             }
             resumption = next;
-            count(&self.trial.progress.repeated);
+            count(&self.scene.progress.repeated);
             sleep(Duration::from_millis(self.random.u64(PAUSE))).await;
         }
     }
@@ -72,7 +79,7 @@ impl Sender {
         let mut ask = Ask {
             session: self.session.clone(),
             message: id.to_owned(),
-            sent: self.trial.model.elapsed(),
+            sent: self.scene.model.elapsed(),
             accepted: None,
             ended: Duration::ZERO,
             resumed,
@@ -80,8 +87,8 @@ impl Sender {
             outcome: Outcome::Lost,
         };
         // What is written down before the time is over counts even if the rest does not come.
-        let reply = timeout(hang_up, read(&self.trial, &client, &turn, &mut ask)).await.ok().flatten();
-        ask.ended = self.trial.model.elapsed();
+        let reply = timeout(hang_up, read(&self.scene, &client, &turn, &mut ask)).await.ok().flatten();
+        ask.ended = self.scene.model.elapsed();
         let Some(reply) = reply else { return (ask, None) };
         ask.outcome = outcome(&reply);
         ask.text = reply.text;
@@ -92,19 +99,21 @@ impl Sender {
     }
 
     fn client(&mut self) -> Client {
-        let clients = self.trial.clients.borrow();
-        clients[self.random.usize(..clients.len())].clone()
+        let clients = self.scene.clients.borrow();
+        let at = self.at.unwrap_or_else(|| self.random.usize(..clients.len()));
+        self.at = self.at.map(|at| at + 1);
+        clients[at % clients.len()].clone()
     }
 }
 
 /// Sends and reads; `None` if there was no response.
-async fn read(trial: &Trial, client: &Client, turn: &Turn, ask: &mut Ask) -> Option<Reply> {
+async fn read(scene: &Scene, client: &Client, turn: &Turn, ask: &mut Ask) -> Option<Reply> {
     let live = client.open(turn).await.ok()?;
     let so_far = live.so_far();
     if so_far.status == 200
         && let Some(run) = so_far.run_id()
     {
-        ask.accepted = Some((trial.model.elapsed(), run.to_owned()));
+        ask.accepted = Some((scene.model.elapsed(), run.to_owned()));
     }
     Some(live.finish().await)
 }
