@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use regrow::Seams;
-use regrow_faults::{FailPoints, Intercepted, Layer, Mutant};
+use regrow_faults::{FailPoints, Mutant};
 use regrow_store::Store;
 
 /// Names the fail-points of the process, such as `append.after#2=kill`, with commas between them.
@@ -51,7 +51,7 @@ fn store(sound: Arc<dyn Store>) -> Arc<dyn Store> {
         None => sound,
     };
     match fail_points() {
-        Ok(points) => Layer::store(Intercepted::new(broken, points.clone())),
+        Ok(points) => points.over(broken),
         Err(_) => broken,
     }
 }

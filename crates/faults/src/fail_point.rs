@@ -10,10 +10,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use regrow_protocol::EntryKind;
-use regrow_store::Error;
+use regrow_store::{Error, Store};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::{Afterwards, Call, Intent, Intercept};
+use crate::{Afterwards, Call, Intent, Intercept, Intercepted, Layer};
 
 /// What a process says on standard error when it meets a fail-point, before the fail-point's name.
 pub const MET: &str = "fail-point met:";
@@ -93,14 +93,30 @@ impl FailPoints {
         }
         Ok(())
     }
+
+    /// The store below, whose calls meet these fail-points.
+    pub fn over(&self, below: Arc<dyn Store>) -> Arc<dyn Store> {
+        let armed = Armed { points: self.clone(), below: Arc::clone(&below) };
+        Layer::store(Intercepted::new(below, armed))
+    }
+}
+
+/// Fail-points at a store.
+struct Armed {
+    points: FailPoints,
+    below: Arc<dyn Store>,
 }
 
 #[async_trait]
-impl Intercept for FailPoints {
+impl Intercept for Armed {
     async fn meet(&self, call: Call<'_>) -> Result<Option<Afterwards>, Error> {
+        // A look for something to claim is no claim.
+        if call.intent == Intent::Claim && self.below.load().await?.ready == 0 {
+            return Ok(None);
+        }
         let points = points_of(&call);
-        points.iter().try_for_each(|point| self.reach(*point, Moment::Before))?;
-        let all = self.clone();
+        points.iter().try_for_each(|point| self.points.reach(*point, Moment::Before))?;
+        let all = self.points.clone();
         Ok(Some(Box::pin(
             async move { points.iter().try_for_each(|point| all.reach(*point, Moment::After)) },
         )))

@@ -25,8 +25,8 @@ const PACE: std::ops::Range<u64> = 60..350;
 const BOUNDARIES: [(&str, u32); 12] = [
     ("accept.before", 30),
     ("accept.after", 30),
-    ("claim.before", 8),
-    ("claim.after", 8),
+    ("claim.before", 3),
+    ("claim.after", 3),
     ("answer.before", 6),
     ("answer.after", 6),
     ("result.before", 6),
