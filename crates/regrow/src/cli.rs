@@ -71,6 +71,8 @@ impl From<RoleArg> for Role {
 pub(crate) enum Command {
     /// Start a replica of the gateway (what `regrow` does without a command).
     Serve(Serve),
+    /// See the promise kept: three replicas, a hundred conversations, and a kill every second or two.
+    Demo(Demo),
     /// Send one message to an agent and stream its reply.
     Agent(Agent),
     /// Talk with an agent in the terminal.
@@ -93,6 +95,36 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// See the promise kept: three replicas, a hundred conversations, and a kill every second or two.
+///
+/// Starts three replicas of this program over one store in a temporary directory, lets the built-in demo model talk
+/// through a small balancer (no key and no network are needed), and kills a replica with SIGKILL every second or two, in
+/// the middle of its replies. Many messages have tools called, some are sent while the one before is being answered, and
+/// every reader whose connection breaks asks again with the same Idempotency-Key and its last event's id.
+///
+/// At the end every reply is asked for again and the store is read, and a table says what was lost, repeated or out of
+/// order. Exit code 0: every promise was kept; 70: one is broken, the directory is kept and its path is printed; 1:
+/// nothing was shown, or something else went wrong; 130: stopped by Ctrl-C.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many conversations, of three to five messages each.
+    #[arg(long, default_value_t = 120, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) conversations: u32,
+    /// About how long it may take; conversations that do not fit are left out.
+    #[arg(long, default_value_t = 30, value_name = "S", value_parser = clap::value_parser!(u64).range(3..=3_600))]
+    pub(crate) seconds: u64,
+    /// The same seed gives the same messages and the same dice; when things happen differs all the same [default: a new
+    /// one].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Keep the directory with the store and the replicas' logs, and print its path.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object at the end instead of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which gateway to talk to.

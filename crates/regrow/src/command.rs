@@ -3,6 +3,7 @@
 mod agent;
 mod chat;
 mod config;
+mod demo;
 mod health;
 mod migrate;
 mod runs;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => serve::run(&common, &cli.serve, seams),
         Some(Command::Serve(serve)) => serve::run(&common, &serve, seams),
+        Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Agent(agent)) => block_on(agent::run(&common, agent)),
         Some(Command::Chat(chat)) => block_on(chat::run(&common, chat)),
         Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),

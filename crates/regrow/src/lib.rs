@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod command;
+mod demo;
 mod descriptors;
 mod logging;
 mod outcome;

@@ -33,11 +33,11 @@ impl Answer {
 
 /// The answer to `request`.
 pub(super) fn answer(request: &ModelRequest<'_>) -> Answer {
-    if let Some(report) = report(&request.messages) {
-        return Answer::text(report);
-    }
     let number =
         request.messages.iter().filter(|message| matches!(message.as_ref(), Message::User { .. })).count();
+    if let Some(report) = report(number, &request.messages) {
+        return Answer::text(report);
+    }
     let asked = last_user(&request.messages).unwrap_or_default();
     if let Some(count) = asked.lines().find_map(long) {
         return Answer::text(numbered_words(count));
@@ -80,13 +80,15 @@ fn echo(number: usize, asked: &str, wanted: &[(&str, &str)]) -> String {
 }
 
 /// The tools' results, if the conversation ends with some.
-fn report(messages: &[Cow<'_, Message>]) -> Option<String> {
+fn report(number: usize, messages: &[Cow<'_, Message>]) -> Option<String> {
     let results = messages.iter().rposition(|message| !matches!(message.as_ref(), Message::Tool { .. }));
     let results = &messages[results.map_or(0, |position| position + 1)..];
     if results.is_empty() {
         return None;
     }
-    let mut text = "I am Regrow's built-in demo model. The tools answered:".to_owned();
+    let mut text = format!(
+        "I am Regrow's built-in demo model. This is message {number} of our conversation. The tools answered:"
+    );
     for message in results {
         if let Message::Tool { call_id, content, is_error } = message.as_ref() {
             let name = tool_name(messages, call_id).unwrap_or("unknown tool");
@@ -205,7 +207,8 @@ mod tests {
         messages.extend([result(0, "noon", false), result(1, "no file", true)]);
         let said = answer(&request(messages));
         assert_eq!(said.tool_calls, []);
-        assert!(said.text.ends_with("\n- clock: noon\n- read (failed): no file"), "{}", said.text);
+        let want = "This is message 1 of our conversation. The tools answered:\n- clock: noon\n- read (failed): no file";
+        assert!(said.text.ends_with(want), "{}", said.text);
     }
 
     #[test]

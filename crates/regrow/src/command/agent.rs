@@ -7,7 +7,7 @@ use anyhow::Context;
 use regrow_protocol::RunId;
 
 use crate::cli::{Agent, Common};
-use crate::client::{Client, Question};
+use crate::client::{Client, Event, Question};
 
 /// The conversation that is meant when none is named.
 pub(super) const MAIN: &str = "main";
@@ -31,9 +31,9 @@ pub(super) async fn run(common: &Common, agent: Agent) -> anyhow::Result<ExitCod
     };
     let json = agent.json;
     let answer = client
-        .ask(&question, |text| {
+        .ask(&question, |event| {
             if !json {
-                show(text)
+                show(event)
             }
         })
         .await?;
@@ -50,7 +50,8 @@ pub(super) async fn run(common: &Common, agent: Agent) -> anyhow::Result<ExitCod
 }
 
 /// Prints text at once.
-pub(super) fn show(text: &str) {
+pub(super) fn show(event: Event<'_>) {
+    let Event::Text(text) = event else { return };
     let mut out = std::io::stdout().lock();
     // A closed pipe ends the output, not the run.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
