@@ -72,6 +72,16 @@ pub(crate) enum Command {
     /// Start a replica of the gateway (what `regrow` does without a command).
     Serve(Serve),
     /// See the promise kept: three replicas, a hundred conversations, and a kill every second or two.
+    ///
+    /// Starts three replicas of this program over one store in a temporary directory, lets the built-in demo model talk
+    /// through a small balancer (no key and no network are needed, your own state and configuration are not touched),
+    /// and kills a replica with SIGKILL every second or two, in the middle of its replies. Many messages have tools
+    /// called, some are sent while the one before is being answered, and every reader whose connection breaks asks again
+    /// with the same Idempotency-Key and its last event's id.
+    ///
+    /// At the end every reply is asked for again and the store is read, and a table says what was lost, repeated or out of
+    /// order. Exit code 0: every promise was kept; 70: one is broken, the directory is kept and its path is printed; 1:
+    /// nothing was shown, or something else went wrong; 130: stopped by Ctrl-C.
     Demo(Demo),
     /// Send one message to an agent and stream its reply.
     Agent(Agent),
@@ -97,16 +107,7 @@ pub(crate) enum Command {
     },
 }
 
-/// See the promise kept: three replicas, a hundred conversations, and a kill every second or two.
-///
-/// Starts three replicas of this program over one store in a temporary directory, lets the built-in demo model talk
-/// through a small balancer (no key and no network are needed), and kills a replica with SIGKILL every second or two, in
-/// the middle of its replies. Many messages have tools called, some are sent while the one before is being answered, and
-/// every reader whose connection breaks asks again with the same Idempotency-Key and its last event's id.
-///
-/// At the end every reply is asked for again and the store is read, and a table says what was lost, repeated or out of
-/// order. Exit code 0: every promise was kept; 70: one is broken, the directory is kept and its path is printed; 1:
-/// nothing was shown, or something else went wrong; 130: stopped by Ctrl-C.
+/// How to demonstrate.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// How many conversations, of three to five messages each.

@@ -19,6 +19,7 @@ mod takeover;
 mod tally;
 mod witness;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,22 +78,29 @@ struct Stage {
     progress: Arc<Progress>,
 }
 
-/// Runs a demonstration. Nothing comes of one that was stopped.
-pub(crate) async fn run(options: &Options, stop: impl Future<Output = ()>) -> anyhow::Result<Option<Report>> {
+/// How a demonstration ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What it has shown; nothing if it was stopped.
+    pub(crate) report: Option<Report>,
+    /// Where everything lies, if it was kept.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// Runs a demonstration, to its end or until `stop`. What went wrong can be looked at afterwards.
+pub(crate) async fn run(options: &Options, stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
     let mut directory = Directory::create(options.keep)?;
     let result = within(&directory, options, stop).await;
-    if result
-        .as_ref()
-        .is_ok_and(|report| report.as_ref().is_some_and(|report| report.verdict == Verdict::Broken))
-        || result.is_err()
-    {
+    let broken = |report: &Option<Report>| report.as_ref().is_some_and(|r| r.verdict() == Verdict::Broken);
+    if result.as_ref().map_or(true, broken) {
         directory.keep();
     }
+    let kept = directory.kept().map(ToOwned::to_owned);
     match result {
-        Ok(report) => {
-            let kept = directory.kept().map(ToOwned::to_owned);
-            Ok(report.map(|report| Report { directory: kept, ..report }))
-        }
+        Ok(report) => Ok(Ended {
+            report: report.map(|report| Report { directory: kept.clone(), ..report }),
+            directory: kept,
+        }),
         Err(error) => Err(error.context(format!("logs are in {}", directory.path().display()))),
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Stop {
     interrupt: Signal,
     /// Resolves when standard input has ended.
     input: Option<oneshot::Receiver<()>>,
+    /// A signal that may still come belongs to a request that was heard already.
+    one_is_known: bool,
 }
 
 impl Stop {
@@ -24,11 +26,11 @@ impl Stop {
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let watched = std::env::var_os(STOP_WITH_STDIN).is_some_and(|value| value == "1");
         let input = if watched { Some(end_of_input()?) } else { None };
-        Ok(Self { terminate, interrupt, input })
+        Ok(Self { terminate, interrupt, input, one_is_known: false })
     }
 
-    /// Waits for the next request. The end of the input counts only as the first one: a parent that lets go of a child
-    /// which ends already is in no hurry.
+    /// Waits for the next request. The end of the input and a signal are one request, in whichever order they come: who
+    /// lets go of a child that a signal has reached as well (Ctrl-C reaches both) is in no hurry.
     pub(crate) async fn next(&mut self) {
         let input = self.input.take();
         let ended = async {
@@ -38,10 +40,22 @@ impl Stop {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = ended => {}
+            () = signalled(&mut self.terminate, &mut self.interrupt) => {}
+            () = ended => {
+                self.one_is_known = true;
+                return;
+            }
         }
+        if std::mem::take(&mut self.one_is_known) {
+            signalled(&mut self.terminate, &mut self.interrupt).await;
+        }
+    }
+}
+
+async fn signalled(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }
 

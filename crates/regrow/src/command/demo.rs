@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cli::Demo;
-use crate::demo::{self, Options, Verdict};
+use crate::demo::{self, Ended, Options, Verdict};
 use crate::stop::Stop;
 
 /// The exit code of a broken promise (`EX_SOFTWARE` of sysexits: a defect of this program).
@@ -24,17 +24,21 @@ pub(super) fn run(options: &Demo) -> anyhow::Result<ExitCode> {
         keep: options.keep,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    let report = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut stop = Stop::listen()?;
         demo::run(&demo, stop.next()).await
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let Some(report) = report? else { return Ok(ExitCode::from(INTERRUPTED)) };
-    if options.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{report}");
+    let Ended { report, directory } = ended?;
+    match &report {
+        Some(report) if options.json => println!("{}", serde_json::to_string(report)?),
+        Some(report) => print!("{report}"),
+        None => {}
     }
+    if let Some(directory) = directory.filter(|_| !options.json) {
+        println!("The store and the replicas' logs are in {}", directory.display());
+    }
+    let Some(report) = report else { return Ok(ExitCode::from(INTERRUPTED)) };
     Ok(match report.verdict() {
         Verdict::Kept => ExitCode::SUCCESS,
         Verdict::Broken => ExitCode::from(BROKEN),

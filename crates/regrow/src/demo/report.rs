@@ -108,7 +108,7 @@ impl Report {
         if let Some(Spread { p50, p99, max }) = self.takeover_ms {
             rows.push(("takeover time, p50 / p99 / max", format!("{p50:.0} / {p99:.0} / {max:.0} ms")));
         }
-        rows.push(("replies continued elsewhere", self.continued.to_string()));
+        rows.push(("replies cut off and continued", self.continued.to_string()));
         rows.push(("longest silence in a reply", format!("{:.0} ms", self.longest_silence_ms)));
         rows
     }
@@ -149,11 +149,7 @@ impl fmt::Display for Report {
         for what in &self.breaks {
             writeln!(f, "  ! {what}")?;
         }
-        writeln!(f, "{}", self.sentence())?;
-        match &self.directory {
-            Some(path) => writeln!(f, "The store and the replicas' logs are in {}", path.display()),
-            None => Ok(()),
-        }
+        writeln!(f, "{}", self.sentence())
     }
 }
 
@@ -212,11 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn breaks_and_the_directory_are_shown() {
+    fn breaks_are_shown() {
         let tally = Tally { accepted: 1, lost: 1, breaks: vec!["k1: gone".to_owned()], ..Tally::default() };
-        let mut report = Report { directory: Some("/tmp/x".into()), ..Report::default() };
+        let mut report = Report::default();
         report.judge(tally);
         let text = report.to_string();
-        assert!(text.contains("  ! k1: gone\n") && text.ends_with("are in /tmp/x\n"), "{text}");
+        assert!(text.contains("  ! k1: gone\nA promise is broken"), "{text}");
     }
 }

@@ -8,6 +8,7 @@
 mod abandonment;
 mod command_line;
 mod death;
+mod demo;
 mod divergence;
 mod drain;
 mod expected;
