@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 pub(super) type Again = Option<(String, String)>;
 
 /// How many replicas are asked for each.
-pub(super) const ASKED: usize = 2;
+const ASKED: usize = 2;
 
 /// Asks for the replies to these messages of these sessions; the results are in their order.
 pub(super) async fn ask(

@@ -44,7 +44,7 @@ impl Crowd {
     pub(super) fn at_once(&self) -> usize {
         let work = plan::words(&self.plan) as f64 * f64::from(PACE_MS) / 1e3 * SLACK;
         let needed = (work / (self.time.as_secs_f64() * BEGIN_WITHIN)).ceil() as usize;
-        needed.clamp(AT_ONCE.0, AT_ONCE.1)
+        needed.clamp(AT_ONCE.0, AT_ONCE.1).min(self.plan.len())
     }
 
     /// Has the conversations; the result has those that were begun.
@@ -87,6 +87,7 @@ mod tests {
             Crowd::new(plan, Duration::from_secs(seconds)).at_once()
         };
         assert!(at_once(120, 30) > at_once(120, 60) && at_once(240, 30) > at_once(120, 30));
-        assert_eq!((at_once(1, 60), at_once(1_000, 10)), AT_ONCE);
+        assert_eq!((at_once(20, 600), at_once(1_000, 10)), AT_ONCE);
+        assert_eq!(at_once(3, 3), 3);
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::again::ASKED;
 use super::tally::Tally;
 
 /// The report.
@@ -100,6 +99,7 @@ impl Report {
             ("out of order", self.out_of_order.to_string()),
             ("writes by a former owner", self.stale_writes.to_string()),
         ];
+        rows.push(("asked again with the same key", format!("{} times", self.asked_again)));
         if self.refused > 0 {
             rows.push(("messages refused", self.refused.to_string()));
         }
@@ -124,8 +124,7 @@ impl Report {
     fn sentence(&self) -> String {
         match self.verdict {
             Verdict::Kept => format!(
-                "{} replicas were killed in the middle of their work, and nothing was lost, nothing repeated, nothing \
-                 out of order: every reply was asked for again at {ASKED} replicas, and the store tells the same.",
+                "{} replicas died in the middle of their work: nothing was lost, repeated or out of order.",
                 self.kills
             ),
             Verdict::Broken => "A promise is broken; what happened stands above. Please report it.".to_owned(),
@@ -133,7 +132,7 @@ impl Report {
                 "Nothing is proven: messages were refused before they were accepted.".to_owned()
             }
             Verdict::Unproven => {
-                "Nothing is proven: no replica was killed while it worked. Give it more --conversations or --seconds."
+                "Nothing is proven: no replica died while it worked. Give it more --conversations or --seconds."
                     .to_owned()
             }
         }

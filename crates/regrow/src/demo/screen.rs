@@ -125,7 +125,10 @@ fn lines(seen: &Seen, elapsed: Duration, colour: bool) -> Vec<String> {
     }));
     let done = (seen.conversations * BAR).checked_div(seen.planned).unwrap_or(BAR).min(BAR);
     let bar = format!("{}{}", "█".repeat(done), "░".repeat(BAR - done));
-    let slowest = seen.takeovers.iter().max().copied().unwrap_or_default().as_millis();
+    let slowest = match seen.takeovers.iter().max() {
+        Some(time) => format!(", none in more than {} ms", time.as_millis()),
+        None => String::new(),
+    };
     lines.extend([
         String::new(),
         format!("  conversations   {:>4} of {:<4}  {bar}", seen.conversations, seen.planned),
@@ -134,7 +137,7 @@ fn lines(seen: &Seen, elapsed: Duration, colour: bool) -> Vec<String> {
             seen.answered, seen.continued
         ),
         format!(
-            "  kills           {:>4}          {} runs taken over, none in more than {slowest} ms",
+            "  kills           {:>4}          {} runs taken over{slowest}",
             seen.kills,
             seen.takeovers.len()
         ),

@@ -34,7 +34,7 @@ fn replicas(directory: &Path) -> Vec<Pid> {
 #[tokio::test]
 async fn replicas_die_and_every_promise_is_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let arguments = ["--conversations", "16", "--seconds", "5", "--seed", "7", "--json"];
+    let arguments = ["--conversations", "24", "--seconds", "5", "--seed", "7", "--json"];
     let output = soon(demo(directory.path(), &arguments).output()).await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
