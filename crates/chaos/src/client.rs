@@ -158,12 +158,12 @@ impl Client {
 
     /// Sends a turn and returns as soon as the response's headers are there.
     pub async fn open(&self, turn: &Turn) -> Result<Live, Error> {
-        let begun = Instant::now();
         let mut request = self
             .http
             .post(format!("{}/chat/completions", self.base_url))
             .bearer_auth(&self.token)
-            .json(&turn.body());
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(turn.body().to_string());
         if let Some(session) = &turn.session {
             request = request.header("x-openclaw-session-key", session);
         }
@@ -173,6 +173,8 @@ impl Client {
         for (name, value) in &turn.headers {
             request = request.header(name, value);
         }
+        // The clock starts behind the writing of the body, which is this client's own work.
+        let begun = Instant::now();
         Ok(Live::new(request.send().await?, begun))
     }
 

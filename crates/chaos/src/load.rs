@@ -1,19 +1,27 @@
-//! A closed-loop load generator: so many clients, each sending its next turn when the last one is answered.
+//! A load generator with a closed loop (so many clients, each sending its next turn when the last one is answered) and
+//! an open one (turns at a constant rate, answered or not; see [`arrivals`]).
 //!
 //! It counts everything, also what failed: a turn is `ok` only if a whole answer came back.
 
+pub mod arrivals;
 mod latency;
+mod report;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::client::{Client, Reply, Turn};
+use crate::client::{Client, Turn};
 pub use latency::Latency;
+use report::Outcome;
+pub use report::Report;
+
+/// The longest wait for one answer, after which a turn counts as unanswered; people give up sooner.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What load to make.
 #[derive(Debug, Clone)]
@@ -35,8 +43,13 @@ pub struct Options {
 pub enum Sessions {
     /// None is named: each request stands alone.
     Unnamed,
-    /// All workers share the session of this key, so that their turns must queue.
-    Shared(String),
+    /// All workers share so few sessions that their turns must queue.
+    Shared {
+        /// What the keys begin with.
+        prefix: String,
+        /// How many sessions there are.
+        count: usize,
+    },
     /// Each worker has its own, and begins another one after so many turns, so that a history's length does not depend
     /// on the speed.
     Distinct {
@@ -54,72 +67,6 @@ pub enum Limit {
     Turns(usize),
     /// After this time.
     Elapsed(Duration),
-}
-
-/// What a load met with.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// Turns that were answered in whole.
-    pub ok: u64,
-    /// Responses by status, also those of good turns.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Requests without any response.
-    pub unanswered: u64,
-    /// Responses with status 200 that broke off or held an error.
-    pub broken: u64,
-    /// One of the failures, as an example.
-    pub example: Option<String>,
-    /// From the first request to the last answer.
-    pub elapsed: Duration,
-    /// From request to the end of the answer, of good turns.
-    pub total: Latency,
-    /// From request to the first token, of good turns.
-    pub first_token: Latency,
-}
-
-impl Report {
-    /// Good turns per second.
-    pub fn turns_per_second(&self) -> f64 {
-        self.ok as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// Turns that did not go well.
-    pub fn failures(&self) -> u64 {
-        let answered: u64 = self.statuses.values().sum();
-        answered + self.unanswered - self.ok
-    }
-
-    fn note(&mut self, outcome: Result<Reply, crate::client::Error>) {
-        let reply = match outcome {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.unanswered += 1;
-                self.example = Some(format!("{:#}", anyhow::Error::from(error)));
-                return;
-            }
-        };
-        *self.statuses.entry(reply.status).or_default() += 1;
-        if reply.is_ok() {
-            self.ok += 1;
-            self.total.record(reply.total);
-            self.first_token.record(reply.first_token.unwrap_or(reply.total));
-        } else {
-            self.broken += u64::from(reply.status == 200);
-            self.example = Some(format!("status {}: {:?} {:?}", reply.status, reply.error, reply.broken));
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.ok += other.ok;
-        self.unanswered += other.unanswered;
-        self.broken += other.broken;
-        for (status, count) in other.statuses {
-            *self.statuses.entry(status).or_default() += count;
-        }
-        self.example = self.example.take().or(other.example);
-        self.total.merge(&other.total);
-        self.first_token.merge(&other.first_token);
-    }
 }
 
 /// Makes the load and reports. The error is a bad option or a worker's panic, never a failed turn.
@@ -154,15 +101,22 @@ async fn work(options: Arc<Options>, worker: usize, begun: Instant, taken: Arc<A
             break;
         }
         turn.session = session(&options.sessions, worker, number);
-        report.note(client.send(&turn).await);
+        report.note(send(client, &turn).await, Duration::ZERO);
     }
     report
+}
+
+async fn send(client: &Client, turn: &Turn) -> Outcome {
+    match timeout(PATIENCE, client.send(turn)).await {
+        Ok(outcome) => outcome.map_err(|error| format!("{:#}", anyhow::Error::from(error))),
+        Err(_) => Err(format!("no whole answer within {PATIENCE:?}")),
+    }
 }
 
 fn session(sessions: &Sessions, worker: usize, number: usize) -> Option<String> {
     match sessions {
         Sessions::Unnamed => None,
-        Sessions::Shared(key) => Some(key.clone()),
+        Sessions::Shared { prefix, count } => Some(format!("{prefix}-{}", worker % (*count).max(1))),
         Sessions::Distinct { prefix, turns } => {
             Some(format!("{prefix}-{worker}-{}", number / (*turns).max(1)))
         }

@@ -16,7 +16,7 @@ mod script;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -67,6 +67,11 @@ impl Server {
     /// All calls since the start or the last reset, in the order of arrival.
     pub fn calls(&self) -> Vec<Call> {
         self.ledger.calls()
+    }
+
+    /// When a call arrived.
+    pub fn arrival(&self, call: &Call) -> Instant {
+        self.ledger.start() + Duration::from_micros(call.at_us)
     }
 
     /// How many calls had this id in their last user message.

@@ -158,6 +158,11 @@ impl Ledger {
         Some((reporter, earlier))
     }
 
+    /// What the arrival of calls is counted from.
+    pub(super) fn start(&self) -> Instant {
+        self.start
+    }
+
     pub(super) fn calls(&self) -> Vec<Call> {
         self.entries().calls.clone()
     }
