@@ -23,8 +23,12 @@ pub fn beside(name: &str) -> Result<PathBuf> {
 
 /// The release build of `regrow` in the target directory of the running tool.
 pub fn release() -> Result<PathBuf> {
-    let target = directory()?.parent().context("the tool lies outside a target directory")?.to_owned();
-    existing(target.join("release/regrow"), "build it with `cargo build --release --package regrow`")
+    existing(target()?.join("release/regrow"), "build it with `cargo build --release --package regrow`")
+}
+
+/// The target directory of the running tool.
+pub fn target() -> Result<PathBuf> {
+    Ok(directory()?.parent().context("the tool lies outside a target directory")?.to_owned())
 }
 
 fn directory() -> Result<PathBuf> {

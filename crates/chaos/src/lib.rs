@@ -2,8 +2,9 @@
 //!
 //! Nothing here ships. A [`model_server`] stands in for a model provider and obeys directives written in the messages;
 //! a [`cluster`] starts real replicas, kills, pauses and restarts them; a [`client`] and a [`load`] generator speak to
-//! them as any OpenAI client would; [`measure`] turns that into a small repeatable measurement.
+//! them as any OpenAI client would; [`bench`] turns that into a repeatable benchmark.
 
+pub mod bench;
 pub mod binary;
 pub mod client;
 pub mod cluster;
@@ -11,7 +12,6 @@ pub mod crash_points;
 pub mod faulty;
 pub mod history;
 pub mod load;
-pub mod measure;
 pub mod model_server;
 pub mod trial;
 pub mod with_gateway;

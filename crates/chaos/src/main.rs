@@ -4,11 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use regrow_chaos::measure::{self, Target};
+use regrow_chaos::bench::{self, Part, Scale, Target};
 use regrow_chaos::model_server::Server;
 use regrow_chaos::{binary, crash_points, trial, with_gateway};
 use serde::Serialize;
@@ -29,13 +28,13 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
-    /// Measure a gateway: its start, memory, own time per turn, turns per second.
-    Measure(MeasureArgs),
     /// Hold conversations while replicas are killed and paused, and judge from outside whether a promise was broken; exit
     /// code 1 if one was.
     Trial(TrialArgs),
     /// Let everything go wrong at every boundary of the protocol, one case at a time; exit code 1 if a promise was broken.
     CrashPoints(CrashPointArgs),
+    /// Measure a gateway: its start, memory, own time, load, takeovers. Fails if a turn fails, not if a goal is missed.
+    Bench(Box<BenchArgs>),
     /// Run a command with REGROW_BASE_URL and REGROW_TOKEN of a cluster that lives as long as the command.
     WithGateway {
         /// How many replicas.
@@ -51,7 +50,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct MeasureArgs {
+struct BenchArgs {
     /// The regrow program; the release build by default.
     #[arg(long, conflicts_with = "base_url")]
     regrow: Option<PathBuf>,
@@ -70,13 +69,19 @@ struct MeasureArgs {
     /// The process of the running gateway, to read its memory and processor time.
     #[arg(long, requires = "base_url")]
     pid: Option<u32>,
-    /// Sessions at once under load.
-    #[arg(long, default_value_t = 64)]
-    concurrency: usize,
-    /// Seconds of load.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Also write the numbers to this file as JSON.
+    /// Only these parts, with commas between them.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// List the parts and measure nothing.
+    #[arg(long)]
+    list: bool,
+    /// A glance of some 20 seconds instead of a few minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Turns per second of the open loop; 50 % and 80 % of what the gateway can do by default.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Where the figures go as JSON; `bench.json` in the target directory by default.
     #[arg(long)]
     json: Option<PathBuf>,
 }
@@ -142,9 +147,9 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::ModelServer { port } => serve_model(port).await,
-        Command::Measure(args) => measure_gateway(args).await,
         Command::Trial(args) => hold_trial(args).await,
         Command::CrashPoints(args) => try_crash_points(args).await,
+        Command::Bench(args) => benchmark(*args).await,
         Command::WithGateway { replicas, regrow, command } => {
             let binary = regrow.map_or_else(|| binary::beside("regrow"), Ok)?;
             with_gateway::run(binary, replicas.into(), &command).await
@@ -203,7 +208,12 @@ fn write_json(path: Option<&Path>, report: &impl Serialize) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-async fn measure_gateway(args: MeasureArgs) -> Result<ExitCode> {
+async fn benchmark(args: BenchArgs) -> Result<ExitCode> {
+    if args.list {
+        Part::ALL.iter().for_each(|part| println!("{:<10} {}", part.name(), part.about()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let json = args.json.map_or_else(|| Ok(binary::target()?.join("bench.json")), anyhow::Ok)?;
     let target = match args.base_url {
         Some(base_url) => {
             let (token, model, model_url, pid) = (args.token, args.model, args.model_url, args.pid);
@@ -211,9 +221,11 @@ async fn measure_gateway(args: MeasureArgs) -> Result<ExitCode> {
         }
         None => Target::Started(args.regrow.map_or_else(binary::release, Ok)?),
     };
-    let duration = Duration::from_secs(args.seconds);
-    let report = measure::run(&measure::Options { target, concurrency: args.concurrency, duration }).await?;
+    let parts = if args.only.is_empty() { Part::ALL.to_vec() } else { args.only };
+    let scale = if args.quick { Scale::quick() } else { Scale::full() };
+    let report = bench::run(&bench::Options { target, parts, scale, rate: args.rate }).await;
     print!("{report}");
-    write_json(args.json.as_deref(), &report)?;
-    Ok(ExitCode::SUCCESS)
+    write_json(Some(&json), &report)?;
+    eprintln!("the figures as JSON: {}", json.display());
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
