@@ -1,0 +1,70 @@
+//! The benchmark in its smallest form: it measures a real replica, and what it cannot measure is absent.
+
+use std::time::Duration;
+
+use regrow_chaos::bench::{self, Part, Report, Scale, Target};
+
+use crate::scene::{PROGRAM, Scene};
+
+/// Each part does its least.
+fn smallest() -> Scale {
+    Scale {
+        name: "smallest",
+        starts: 1,
+        rest: Duration::ZERO,
+        sessions: 20,
+        streams: 10,
+        stream_time: Duration::from_millis(500),
+        warm_up: 2,
+        pairs: 2,
+        slices: 1,
+        slice: Duration::from_millis(50),
+        burst: 20,
+        open: Duration::from_millis(200),
+        kills: 1,
+        hand_overs: 1,
+        history: vec![3, 8],
+        history_sessions: 1,
+        history_turns: 2,
+    }
+}
+
+async fn bench(target: Target) -> Report {
+    let options = bench::Options { target, parts: Part::ALL.to_vec(), scale: smallest(), rate: None };
+    bench::run(&options).await
+}
+
+/// The ids of the figures that are absent.
+fn absent(report: &Report) -> Vec<&str> {
+    let figures = report.sections.iter().flat_map(|section| &section.figures);
+    figures.filter(|figure| figure.value.is_none()).map(|figure| figure.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn measures_everything_of_replicas_that_it_starts() {
+    let report = bench(Target::Started(PROGRAM.into())).await;
+    assert!(report.is_good(), "{report}");
+    assert_eq!(report.sections.len(), Part::ALL.len());
+    assert_eq!(absent(&report), [""; 0], "{report}");
+}
+
+#[tokio::test]
+async fn measures_what_it_can_of_a_gateway_that_is_running() {
+    let scene = Scene::start(1).await;
+    let report = bench(Target::Running {
+        base_url: scene.cluster.base_url(0).unwrap(),
+        token: scene.cluster.token().to_owned(),
+        model: "openclaw".to_owned(),
+        model_url: None,
+        pid: None,
+    })
+    .await;
+    assert!(report.is_good(), "{report}");
+    let absent = absent(&report);
+    for (id, is_absent) in [("start.p50", true), ("memory.idle", true), ("own-time.whole.p50", true)]
+        .into_iter()
+        .chain([("own-time.whole.turn", false), ("closed.64.rate", false), ("history.total.3", false)])
+    {
+        assert_eq!(absent.contains(&id), is_absent, "{id}\n{report}");
+    }
+}
