@@ -36,8 +36,9 @@ struct Row {
     streamed: bool,
 }
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     Row { id: "1", name: "1 at once", concurrency: 1, kind: Kind::New, streamed: true },
+    Row { id: "4", name: "4 at once", concurrency: 4, kind: Kind::New, streamed: true },
     Row { id: "16", name: "16 at once", concurrency: 16, kind: Kind::New, streamed: true },
     Row { id: "64", name: "64 at once", concurrency: 64, kind: Kind::New, streamed: true },
     Row { id: "256", name: "256 at once", concurrency: 256, kind: Kind::New, streamed: true },

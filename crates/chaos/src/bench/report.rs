@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::{Figure, Options, Part, Target, goals, process};
 use crate::load;
 
+/// The width of the column of names, which is that of the longest.
+const NAME: usize = 48;
+
 /// The load average for each core from which on the report warns.
 const BUSY: f64 = 0.25;
 
@@ -137,9 +140,8 @@ impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} ({:.1} s)", self.part, self.about, self.seconds)?;
         let rows: Vec<[String; 5]> = self.figures.iter().map(Figure::cells).collect();
-        let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
         for [name, value, goal, met, openclaw] in rows {
-            let line = format!("  {name:<width$} {value:>12}  {goal:<8} {met:<8} {openclaw:>9}");
+            let line = format!("  {name:<NAME$} {value:>12}  {goal:<8} {met:<8} {openclaw:>9}");
             writeln!(f, "{}", line.trim_end())?;
         }
         let mut reasons: Vec<_> = self.figures.iter().filter_map(|figure| figure.absent.as_ref()).collect();

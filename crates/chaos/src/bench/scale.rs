@@ -60,8 +60,8 @@ impl Scale {
             kills: 20,
             hand_overs: 10,
             history: vec![10, 100, 1_000],
-            history_sessions: 8,
-            history_turns: 11,
+            history_sessions: 12,
+            history_turns: 15,
         }
     }
 
