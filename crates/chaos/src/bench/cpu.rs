@@ -26,7 +26,7 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
         let here = Usage::of(std::process::id())?.since(&before_here);
         let used = stage.used_since(&before)?;
         if load.failures() > 0 {
-            section.fail(format!("{} turns, such as: {:?}", load.failures(), load.example));
+            section.fail(load.describe_failures());
         }
         let gateway = used.first().map(|used| per_turn(*used, load.ok));
         let name = |who: &str| format!("{clients} at once: {who}");

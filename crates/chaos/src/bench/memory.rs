@@ -40,7 +40,7 @@ async fn sessions(options: &Options, stage: &Stage, section: &mut Section) -> Re
         let load =
             stage.load(stage.distinct(name, 1), MAKERS, Limit::Turns(sessions), stage.turn(QUESTION)).await?;
         if load.failures() > 0 {
-            section.fail(format!("{} sessions were not made, such as: {:?}", load.failures(), load.example));
+            section.fail(load.describe_failures());
         }
         sleep(options.scale.rest).await;
         seen.extend(stage.resident_mb()?);

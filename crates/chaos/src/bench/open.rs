@@ -33,7 +33,7 @@ async fn capacity(options: &Options, time: Duration) -> Result<f64> {
     let stage = Stage::warm(options, 1).await?;
     let turn = stage.turn(QUESTION).streamed();
     let load = stage.load(stage.distinct("capacity", 1), CLIENTS, Limit::Elapsed(time), turn).await?;
-    ensure!(load.ok > 0, "no turn was answered, such as: {:?}", load.example);
+    ensure!(load.ok > 0, "{}", load.describe_failures());
     Ok(load.turns_per_second())
 }
 

@@ -80,8 +80,7 @@ impl Stage {
         let limit = Limit::Turns(options.scale.warm_up * replicas);
         let load =
             stage.load(sessions, WARMING.max(replicas), limit, stage.turn(QUESTION).streamed()).await?;
-        let example = load.example.as_deref().unwrap_or("no example");
-        ensure!(load.failures() == 0, "{} turns of the warm-up failed, such as: {example}", load.failures());
+        ensure!(load.failures() == 0, "in the warm-up, {}", load.describe_failures());
         Ok(stage)
     }
 

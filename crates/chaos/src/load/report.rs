@@ -24,7 +24,7 @@ pub struct Report {
     pub refused: u64,
     /// Refusals that did not.
     pub refused_bare: u64,
-    /// One of the failures, as an example.
+    /// One of the failures, as an example; a refusal only if nothing worse happened.
     pub example: Option<String>,
     /// From the first request to the last answer.
     pub elapsed: Duration,
@@ -52,6 +52,24 @@ impl Report {
         self.turns() - self.ok
     }
 
+    /// Turns that neither went well nor were refused.
+    pub fn worse_than_refused(&self) -> u64 {
+        self.failures() - self.refused - self.refused_bare
+    }
+
+    /// What became of the turns that did not go well, with an example.
+    pub fn describe_failures(&self) -> String {
+        let Self { refused, refused_bare, unanswered, broken, .. } = self;
+        let others = self.worse_than_refused() - unanswered - broken;
+        let example = self.example.as_deref().unwrap_or("no example");
+        format!(
+            "{} of {} turns failed ({refused} refused with Retry-After, {refused_bare} without; {broken} broken off, \
+             {unanswered} unanswered, {others} others), such as: {example}",
+            self.failures(),
+            self.turns()
+        )
+    }
+
     /// Adds a load that was made at another time, so that rates stay rates.
     pub fn add(&mut self, later: Self) {
         self.elapsed += later.elapsed;
@@ -75,16 +93,22 @@ impl Report {
             self.first_token.record(late + reply.first_token.unwrap_or(reply.total));
             return;
         }
+        let example = format!("status {}: {:?} {:?}", reply.status, reply.error, reply.broken);
         if matches!(reply.status, 429 | 503) {
             let hinted = reply.header("retry-after").is_some();
             *(if hinted { &mut self.refused } else { &mut self.refused_bare }) += 1;
+            self.example.get_or_insert(example);
+            return;
         }
         self.broken += u64::from(reply.status == 200);
-        self.example = Some(format!("status {}: {:?} {:?}", reply.status, reply.error, reply.broken));
+        self.example = Some(example);
     }
 
     /// Adds a part of the same load.
     pub(super) fn merge(&mut self, other: Self) {
+        if self.example.is_none() || (self.worse_than_refused() == 0 && other.worse_than_refused() > 0) {
+            self.example.clone_from(&other.example);
+        }
         self.ok += other.ok;
         self.unanswered += other.unanswered;
         self.broken += other.broken;
@@ -93,7 +117,6 @@ impl Report {
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
-        self.example = self.example.take().or(other.example);
         self.total.merge(&other.total);
         self.first_token.merge(&other.first_token);
         self.late.merge(&other.late);
@@ -123,7 +146,21 @@ mod tests {
         assert_eq!((report.refused, report.refused_bare), (1, 1));
         assert_eq!((report.broken, report.unanswered), (1, 1));
         assert_eq!(report.total.quantile(0.5).as_millis(), 10, "a late start is waiting too");
-        assert_eq!(report.example.as_deref(), Some("gone"));
+        assert_eq!(
+            report.describe_failures(),
+            "4 of 5 turns failed (1 refused with Retry-After, 1 without; 1 broken off, 1 unanswered, 0 others), \
+             such as: gone"
+        );
+    }
+
+    #[test]
+    fn an_example_is_of_the_worst() {
+        let (mut refused, mut lost) = (Report::default(), Report::default());
+        refused.note(Ok(reply(429)), Duration::ZERO);
+        lost.note(Err("gone".into()), Duration::ZERO);
+        lost.note(Ok(reply(429)), Duration::ZERO);
+        refused.merge(lost);
+        assert_eq!((refused.example.as_deref(), refused.worse_than_refused()), (Some("gone"), 1));
     }
 
     #[test]
