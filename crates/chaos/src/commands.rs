@@ -1,0 +1,17 @@
+//! What each command of the kit does, and its options.
+
+pub(crate) mod bench;
+pub(crate) mod crash_points;
+pub(crate) mod trial;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// Writes a report to a file as JSON.
+fn write_json(path: &Path, report: &impl Serialize) -> Result<()> {
+    fs::write(path, serde_json::to_string_pretty(report)?)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
