@@ -117,13 +117,17 @@ impl Broken {
         Ok(Accepted::New { seq: view.map_or(1, |view| view.messages + 1), claimed: None })
     }
 
-    /// Takes the lease of a run from whoever has it, as if nobody checked whose it is. `None` if nobody has one.
+    /// Takes the lease of a session from whoever has it, whatever it does now, as if nobody checked whose it is. `None` if
+    /// it does nothing.
     async fn take_back(&self, lost: &Claimed) -> Result<Option<Claimed>, WriteError> {
-        let view = self.below.find_run(lost.run).await?;
-        let Some(RunState::Running { replica, epoch, .. }) = view.map(|view| view.state) else {
-            return Ok(None);
-        };
-        self.below.disown(replica, &[(lost.session(), epoch)]).await?;
+        let runs = self.below.list_runs(Some(lost.session()), MANY).await?;
+        let driven = runs.into_iter().find_map(|run| match run.state {
+            RunState::Running { replica, epoch, .. } => Some((replica, epoch)),
+            _ => None,
+        });
+        if let Some((replica, epoch)) = driven {
+            self.below.disown(replica, &[(lost.session(), epoch)]).await?;
+        }
         let thief = Replica {
             id: ReplicaId::new(),
             address: String::new(),

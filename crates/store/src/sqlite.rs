@@ -11,6 +11,7 @@ mod claim;
 mod finish;
 mod heartbeat;
 mod history;
+mod holder;
 mod liveness;
 mod reader;
 mod reap;
@@ -30,6 +31,7 @@ use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
 use tokio::sync::broadcast;
 
+use self::holder::Holder;
 use self::liveness::Liveness;
 use self::reader::Readers;
 use self::steps::Steps;
@@ -47,6 +49,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Reads at once of one process.
 const READERS: usize = 4;
+
+/// A heartbeat that takes this long waits for somebody; a commit takes a few milliseconds.
+const STALLED: Duration = Duration::from_millis(250);
 
 /// How to open the store.
 #[derive(Clone)]
@@ -84,6 +89,7 @@ pub struct SqliteStore {
     pulse: Readers,
     steps: Steps,
     liveness: Liveness,
+    holder: Holder,
     wake: Arc<Wake>,
     clock: Clock,
     cluster_secret: String,
@@ -125,10 +131,27 @@ impl SqliteStore {
             pulse,
             steps,
             liveness,
+            holder: Holder::new(path),
             wake,
             clock: options.clock.clone(),
             cluster_secret,
         })
+    }
+}
+
+impl SqliteStore {
+    /// Nobody can write: ends a replica that stands still with the write lock and whose lease is over. Those who could not
+    /// renew theirs meanwhile get the time to do so.
+    async fn look_for_holder(&self) {
+        self.steps.stalled();
+        let Some(pid) = self.holder.standing_still() else { return };
+        let Some(replica) = self.liveness.replica_of(pid) else { return };
+        let now = (self.clock)();
+        if self.pulse.read(move |c| reap::is_expired(c, replica, now)).await.unwrap_or(false)
+            && self.holder.standing_still() == Some(pid)
+        {
+            holder::end(pid, replica);
+        }
     }
 }
 
@@ -178,7 +201,13 @@ impl Store for SqliteStore {
     }
 
     async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
-        heartbeat::heartbeat(&self.writer, replica).await
+        let mut answer = std::pin::pin!(heartbeat::heartbeat(&self.writer, replica));
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(STALLED) => self.look_for_holder().await,
+            }
+        }
     }
 
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {

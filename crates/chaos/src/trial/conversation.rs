@@ -46,7 +46,9 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
                 let id = format!("s{number}-{name}{message}");
                 let script = script(&id, sender.random());
                 let stream = sender.random().bool();
-                sender.insist(&id, &script, stream).await;
+                if !sender.insist(&id, &script, stream).await {
+                    break;
+                }
             }
             sender.asks
         });
@@ -66,7 +68,7 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
 /// that they are asked for.
 fn script(id: &str, random: &mut Rng) -> String {
     let (tokens, delay) = (random.u8(5..40), random.u8(0..15));
-    let vary = if random.u8(..3) == 0 { " vary" } else { "" };
+    let vary = if random.bool() { " vary" } else { "" };
     let tool = match random.u8(..6) {
         0 => format!(r#" tool=write args={{"path":"{id}","content":"{id}"}}"#),
         1 => format!(r#" tool=session_status rounds=2 tool=read args={{"path":"{id}"}}"#),

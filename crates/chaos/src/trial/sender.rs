@@ -48,8 +48,8 @@ impl Sender {
         self.at = Some(replica);
     }
 
-    /// Sends a message until its end is known or patience is at an end.
-    pub(crate) async fn insist(&mut self, id: &str, script: &str, stream: bool) {
+    /// Sends a message until its end is known; `false` if patience is at an end before.
+    pub(crate) async fn insist(&mut self, id: &str, script: &str, stream: bool) -> bool {
         let turn = Turn::user(script).in_session(&self.session).once(id);
         let turn = Turn { stream, ..turn };
         let deadline = Instant::now() + self.scene.patience;
@@ -61,12 +61,13 @@ impl Sender {
             self.asks.push(ask);
             if is_end {
                 count(&self.scene.progress.answered);
-                return;
+                return true;
             }
             resumption = next;
             count(&self.scene.progress.repeated);
             sleep(Duration::from_millis(self.random.u64(PAUSE))).await;
         }
+        false
     }
 
     /// One request; also returns how it can be resumed, if it was a stream that broke off.

@@ -2,10 +2,11 @@
 //!
 //! Each replica holds a lock on a file of its own. The kernel frees it when the process ends, however it ends, so a peer
 //! that can take the lock knows at once that its holder is dead. A process that merely hangs keeps its lock; its lease
-//! runs out instead.
+//! runs out instead. The file tells the id of the process, for those who wait for it.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +45,9 @@ impl Liveness {
         let aside = path.with_extension("locking");
         // Locked under another name first: a peer that finds the file must not find it free.
         let take = || -> std::io::Result<File> {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&aside)?;
+            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&aside)?;
             file.try_lock().map_err(std::io::Error::from)?;
+            write!(file, "{}", std::process::id())?;
             std::fs::rename(&aside, &path)?;
             Ok(file)
         };
@@ -64,10 +66,24 @@ impl Liveness {
 
     /// Replicas of other processes whose lock is free: they are dead.
     pub(super) fn dead(&self) -> Vec<ReplicaId> {
-        let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
+        self.peers().filter(|replica| self.is_free(*replica)).collect()
+    }
+
+    /// Replicas of other processes, dead or alive.
+    fn peers(&self) -> impl Iterator<Item = ReplicaId> {
+        let entries = std::fs::read_dir(&self.directory).into_iter().flatten();
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let replicas = names.filter_map(|name| ReplicaId::from_str(name.strip_suffix(".lock")?).ok());
-        replicas.filter(|replica| !self.holds(*replica) && self.is_free(*replica)).collect()
+        replicas.filter(|replica| !self.holds(*replica))
+    }
+
+    /// The living replica of another process, by the id of its process.
+    pub(super) fn replica_of(&self, pid: u32) -> Option<ReplicaId> {
+        let pid = pid.to_string();
+        let is_its = |replica: &ReplicaId| {
+            std::fs::read_to_string(self.path(*replica)).is_ok_and(|written| written == pid)
+        };
+        self.peers().find(|replica| is_its(replica) && !self.is_free(*replica))
     }
 
     /// Removes what a dead replica left behind.

@@ -32,6 +32,17 @@ const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, 
         updated_at = :now
     WHERE session = :session AND state = 2";
 
+/// The lease of this replica is over.
+pub(super) fn is_expired(
+    connection: &rusqlite::Connection,
+    replica: ReplicaId,
+    now: i64,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM replicas WHERE replica = :replica AND expires_at <= :now)";
+    let params = named_params! { ":replica": replica.as_bytes(), ":now": now };
+    connection.prepare_cached(sql)?.query_row(params, |r| r.get(0))
+}
+
 pub(super) async fn reap(
     writer: &Writer,
     readers: &Readers,

@@ -22,7 +22,7 @@ pub(super) struct Steps {
 struct Seen {
     /// The clocks at the last look.
     last: Option<(i64, i64)>,
-    /// The monotonic time of the last step.
+    /// The monotonic time of the last step or stall.
     stepped: Option<i64>,
 }
 
@@ -31,7 +31,14 @@ impl Steps {
         Self { clock, monotonic, seen: Mutex::default() }
     }
 
-    /// The store's time, and how long ago its clock made a step forward, as far as it was seen.
+    /// Nobody could write for a while: that counts like a step, because nobody could renew a lease.
+    pub(super) fn stalled(&self) {
+        let steady = (self.monotonic)();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).stepped = Some(steady);
+    }
+
+    /// The store's time, and how long ago its clock made a step forward or nobody could write,
+    /// as far as it was seen.
     pub(super) fn look(&self) -> (i64, Option<Duration>) {
         let (now, steady) = ((self.clock)(), (self.monotonic)());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
