@@ -24,10 +24,21 @@ pub(super) fn judge(session: &mut Session<'_>) {
             wrong.push(format!("{message} failed without a cause: {:?}", ask.outcome));
         }
     }
+    wrong.extend(foreign(session));
     if session.census.is_none() {
         wrong.push("the model was never asked about the session's last message".to_owned());
     }
     wrong.into_iter().for_each(|what| session.broken(Promise::AnsweredOnce, what));
+}
+
+/// Replies that the model never gave to their message.
+fn foreign<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
+    session.messages.keys().filter_map(|message| {
+        let (reply, _) = session.reply(message)?;
+        let mut calls = session.calls.iter().filter(|call| call.id.as_deref() == Some(message));
+        (!calls.any(|call| call.answer == reply))
+            .then(|| format!("{message} was answered with what the model never said to it"))
+    })
 }
 
 /// The end that a request was told of.

@@ -34,6 +34,7 @@ fn call(id: &str, arrived: u64, seen: &[&str], rounds: usize) -> Call {
         seen: seen.join(",").into(),
         heard: heard.into(),
         rounds,
+        answer: digest(&format!("reply to {id}")),
         tokens: 0,
         state: State::Completed,
     }
@@ -64,13 +65,14 @@ fn last(history: &mut History) -> &mut Call {
     history.calls.last_mut().unwrap()
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     ("two runs", |h| h.asks[2].accepted = Some((at(141), "run-x".into())), Promise::AcceptedOnce),
     ("consumed twice", |h| *last(h) = call("c", 405, &["a", "b", "b", "c"], 0), Promise::AcceptedOnce),
     ("acknowledged and lost", |h| *last(h) = call("c", 405, &["a", "c"], 0), Promise::AcceptedOnce),
     ("one run for two", |h| h.asks[3].accepted = h.asks[0].accepted.clone(), Promise::AcceptedOnce),
     ("never answered", |h| h.asks[2].outcome = Outcome::Lost, Promise::AnsweredOnce),
     ("two replies", |h| h.asks.push(Ask { text: "other".into(), ..ask("a", 300) }), Promise::AnsweredOnce),
+    ("the answer to another", |h| h.asks[2].text = "reply to a".into(), Promise::AnsweredOnce),
     (
         "failed for nothing",
         |h| h.asks[0].outcome = Outcome::Failed("run_crashed".into()),

@@ -38,6 +38,9 @@ pub struct Call {
     pub heard: Box<[u64]>,
     /// How many rounds of tool calls it carried since its last user message.
     pub rounds: usize,
+    /// The [`digest`] of the text that it is answered with; 0 if it is answered with tool calls, not at all, or has no id.
+    #[serde(skip)]
+    pub answer: u64,
     /// How many tokens were handed to the connection.
     pub tokens: usize,
     /// What became of it.
@@ -148,6 +151,7 @@ impl Ledger {
             seen,
             heard,
             rounds,
+            answer: 0,
             tokens: 0,
             state: State::Open,
         });
@@ -251,6 +255,15 @@ impl Reporter {
     /// The number of the call.
     pub(super) fn number(&self) -> usize {
         self.number
+    }
+
+    /// Reports what the call is answered with.
+    pub(super) fn says(&self, text: &str) {
+        self.change(|call, _| {
+            if call.id.is_some() && !text.is_empty() {
+                call.answer = digest(text);
+            }
+        });
     }
 
     /// Reports that `tokens` tokens have been handed to the connection so far.

@@ -80,7 +80,12 @@ async fn answer(dialect: Dialect, ledger: &Arc<Ledger>, body: &[u8]) -> Response
             reporter.end(State::Refused);
             scripted_refusal(dialect, status, retry_after)
         }
-        Plan::Answer(answer) => send(dialect, &asked, &answer, reporter).await,
+        Plan::Answer(answer) => {
+            if asked.script.id.is_some() {
+                reporter.says(&answer.text());
+            }
+            send(dialect, &asked, &answer, reporter).await
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::history::{HarmKind, History, Outcome};
+use crate::history::{HarmKind, History, Outcome, Promise};
 use crate::load::Latency;
 
 /// How many broken promises are told one by one.
@@ -50,7 +50,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn of(history: &History, logs: String) -> Self {
+    /// Judges a history; `left` conversations did not come to an end, which no promise allows.
+    pub(super) fn of(history: &History, left: usize, logs: String) -> Self {
         let of_kind = |kind| history.harms.iter().filter(|harm| harm.kind == kind).count();
         let asks = |is: fn(&Outcome) -> bool| history.asks.iter().filter(|ask| is(&ask.outcome)).count();
         let mut answer = Latency::default();
@@ -61,7 +62,11 @@ impl Report {
                 answer.record(ask.ended.saturating_sub(sent));
             }
         }
-        let violations: Vec<String> = history.check().iter().map(ToString::to_string).collect();
+        let mut violations: Vec<String> = history.check().iter().map(ToString::to_string).collect();
+        if left > 0 {
+            let promise = Promise::AnsweredOnce;
+            violations.push(format!("{promise}: {left} conversations did not come to an end"));
+        }
         let steps: std::collections::BTreeSet<_> =
             history.calls.iter().map(|call| (call.id.as_deref(), call.rounds)).collect();
         Self {
