@@ -9,7 +9,7 @@ use super::writer::{Tx, Writer};
 use crate::{Accept, Accepted, Claimed, Error, Guard, Hint, InboxMessage};
 
 /// The same key, or the same message again because the answer to it was lost.
-const DUPLICATE: &str =
+pub(super) const DUPLICATE: &str =
     "SELECT message, seq, fingerprint FROM inbox WHERE session = :session AND dedupe = :dedupe
     UNION ALL
     SELECT message, seq, fingerprint FROM inbox WHERE message = :message AND session = :session LIMIT 1";

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::writer::{at, classify};
+use super::writer::{at, classify, keep_plans};
 use crate::Error;
 
 /// The pool.
@@ -63,5 +63,46 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     connection.set_prepared_statement_cache_capacity(32);
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use regrow_protocol::{RunId, SessionId};
+    use rusqlite::{StatementStatus, named_params};
+
+    use super::*;
+    use crate::sqlite::{accept, schema, views, writer};
+
+    fn store() -> (tempfile::TempDir, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.sqlite");
+        let mut connection = writer::connect(&path).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        (directory, connect(&path).unwrap())
+    }
+
+    #[test]
+    fn statements_are_planned_once() {
+        let (_directory, connection) = store();
+        let cached = || connection.prepare_cached(views::OPEN).unwrap();
+        for run in [RunId::new(), RunId::new(), RunId::new()] {
+            assert!(!cached().exists(named_params! { ":run": run.as_bytes() }).unwrap());
+        }
+        assert_eq!(cached().get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn a_repeated_key_is_found_by_its_index() {
+        let (_directory, connection) = store();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", accept::DUPLICATE)).unwrap();
+        let (session, message) = (SessionId::from_bytes([1; 16]), RunId::new());
+        let params = named_params! {
+            ":session": session.as_bytes(), ":dedupe": "key", ":message": message.as_bytes(),
+        };
+        let plan: Result<Vec<String>, _> = statement.query_map(params, |r| r.get(3)).unwrap().collect();
+        let plan = plan.unwrap().join("; ");
+        assert!(plan.contains("inbox_dedupe") && plan.contains("inbox_message"), "{plan}");
+    }
 }

@@ -18,7 +18,7 @@ const ENDED_RUNS: &str = "SELECT r.run, r.session, l.key, r.accepted_at, r.statu
     FROM runs r JOIN lanes l ON l.session = r.session JOIN inbox i ON i.message = r.run
     WHERE :session IS NULL OR r.session = :session ORDER BY r.run DESC LIMIT :limit";
 
-const OPEN: &str =
+pub(super) const OPEN: &str =
     "SELECT i.message AS run, i.session, l.key, i.accepted_at, i.seq - l.inbox_done - 1 AS ahead,
         l.run = i.message AND l.state = 2 AS running, l.replica, l.epoch, coalesce(p.address, '') AS address, i.fingerprint
     FROM inbox i JOIN lanes l ON l.session = i.session LEFT JOIN replicas p ON p.replica = l.replica
