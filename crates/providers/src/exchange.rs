@@ -73,7 +73,10 @@ async fn attempt(
     if !reader.response.status().is_success() {
         return Err(reader.refusal().await);
     }
-    match media_type(&reader.response) {
+    let media = media_type(&reader.response);
+    // They would keep the buffer that they were read into for as long as the answer lasts.
+    drop(std::mem::take(reader.response.headers_mut()));
+    match media {
         Media::Stream => reader.stream(fold, on_delta).await,
         Media::Json => fold.whole(&reader.read(MAX_ANSWER).await?, on_delta),
         Media::Other(media) => {
