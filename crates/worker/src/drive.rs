@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use crate::budget::Share;
 use crate::lease::Life;
+use crate::live::{LiveRun, Shown};
 use crate::run::Run;
 use crate::worker::{Held, Inner};
 
@@ -43,36 +44,48 @@ pub(crate) fn start(
 ) {
     let worker = Arc::clone(worker);
     let shared = Arc::clone(&worker);
-    let share = worker.budget.take(claimed.message.body.len());
+    let first = Next::new(&worker, claimed);
     shared.tasks.spawn(async move {
-        drive(&worker, &life, claimed, inbound, share).await;
+        drive(&worker, &life, first, inbound).await;
         drop(slot);
         worker.ready.notify_one();
     });
 }
 
-/// Drives a session's runs; each holds a share of the budget for its own message.
-async fn drive(
-    worker: &Arc<Inner>,
-    life: &Arc<Life>,
-    first: Claimed,
-    mut inbound: Option<Inbound>,
+/// A run that is about to be driven.
+struct Next {
+    claimed: Claimed,
+    shown: Option<Shown>,
+    /// Its message's share of the budget.
     share: Share,
-) {
-    let mut next = Some((first, share));
+}
+
+impl Next {
+    /// A run that has said nothing yet is shown before anything else is done for it, so that its followers need not ask
+    /// the store where it is. What another one has said must be read first.
+    fn new(worker: &Arc<Inner>, claimed: Claimed) -> Self {
+        let share = worker.budget.take(claimed.message.body.len());
+        let is_new = claimed.head() == claimed.run_base;
+        let show = || worker.board.show(claimed.session(), claimed.run, LiveRun::new(String::new()));
+        Self { shown: is_new.then(show), share, claimed }
+    }
+}
+
+/// Drives a session's runs.
+async fn drive(worker: &Arc<Inner>, life: &Arc<Life>, first: Next, mut inbound: Option<Inbound>) {
+    let mut next = Some(first);
     let mut turns = 0;
-    while let Some((claimed, _share)) = next {
+    while let Some(Next { claimed, shown, share }) = next {
         turns += 1;
         let span = tracing::info_span!(
             "run", run.id = %claimed.run, session.key = %claimed.session_key, epoch = %claimed.epoch(),
             attempt = claimed.attempt
         );
         let keep = turns < IN_A_ROW && !worker.is_draining();
-        let kept = one_run(worker, life, claimed, inbound.take(), keep).instrument(span).await;
-        next = kept.map(|claimed| {
-            let share = worker.budget.take(claimed.message.body.len());
-            (claimed, share)
-        });
+        let run = one_run(worker, life, claimed, shown, inbound.take(), keep);
+        let kept = run.instrument(span).await;
+        drop(share);
+        next = kept.map(|claimed| Next::new(worker, claimed));
     }
 }
 
@@ -81,6 +94,7 @@ async fn one_run(
     worker: &Arc<Inner>,
     life: &Arc<Life>,
     claimed: Claimed,
+    shown: Option<Shown>,
     inbound: Option<Inbound>,
     keep: bool,
 ) -> Option<Claimed> {
@@ -96,7 +110,7 @@ async fn one_run(
         held.abort.cancel();
     }
     worker.hold(session, held.clone());
-    let mut run = Run::new(worker, life, claimed, held, keep);
+    let mut run = Run::new(worker, life, claimed, shown, held, keep);
     let driven = AssertUnwindSafe(run.drive(inbound)).catch_unwind().await;
     let outcome = match driven {
         Ok(Ok(next)) => Ok(next),

@@ -46,6 +46,7 @@ impl<'a> Run<'a> {
         worker: &'a Arc<Inner>,
         life: &'a Life,
         claimed: Claimed,
+        shown: Option<Shown>,
         held: Held,
         keep: bool,
     ) -> Self {
@@ -65,7 +66,7 @@ impl<'a> Run<'a> {
             inherited,
             journal,
             said: Vec::new(),
-            shown: None,
+            shown,
             loaded: false,
             overflows: 0,
         }
@@ -82,8 +83,10 @@ impl<'a> Run<'a> {
         self.claimed.message.body = Vec::new();
         self.load().await?;
         self.loaded = true;
-        let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
-        self.shown = Some(self.worker.board.show(self.claimed.session(), self.claimed.run, live));
+        if self.shown.is_none() {
+            let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
+            self.shown = Some(self.worker.board.show(self.claimed.session(), self.claimed.run, live));
+        }
         let Some(profile) = self.worker.options.agents.get(self.claimed.session_key.agent()) else {
             let message = format!("There is no agent `{}` any more.", self.claimed.session_key.agent());
             return self.finish(Final::failed(FailureKind::ModelRefused, message)).await;
