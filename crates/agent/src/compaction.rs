@@ -46,14 +46,13 @@ pub(crate) fn plan(
     let budget = if overflow { budget.min(present) } else { budget };
     let keep = (agent.keep_recent_tokens as usize).min(budget / 2);
     let through = cut(journal, keep)?;
-    Some(CompactionPlan { messages: question(journal.context(), through, budget), through })
+    Some(CompactionPlan { messages: question(journal, through, budget), through })
 }
 
 /// An estimate of the tokens of the conversation as it stands, without the system prompt.
 pub fn context_tokens(journal: &Journal) -> usize {
-    let context = journal.context();
-    let summary = context::last_summary(context).map_or(0, tokens::of_text);
-    summary + cost(context::conversation(context)) + cost(context::said(journal.pending()))
+    let summary = journal.transcript.summary().map_or(0, tokens::of_text);
+    summary + journal.transcript.tokens() + cost(context::said(journal.pending()))
 }
 
 /// The position after which about `keep` tokens of conversation remain, the run's own message included, and before
@@ -110,14 +109,15 @@ fn conversation(recorded: &Recorded) -> impl Iterator<Item = &Message> {
 
 /// What the model is asked: the previous summary, and the messages up to `through` as one text, cut to fit the model.
 /// Of a text that does not fit, the latest part is kept; the summary, which stands for the most, has its room first.
-fn question(context: &[Recorded], through: Seq, budget_tokens: usize) -> Vec<Cow<'static, Message>> {
+fn question(journal: &Journal, through: Seq, budget_tokens: usize) -> Vec<Cow<'static, Message>> {
+    let context = journal.context();
     let old = &context[..context.partition_point(|recorded| recorded.seq <= through)];
     let mut said = String::new();
     context::conversation(old).for_each(|message| push_message(&mut said, message));
     let room = budget_tokens.saturating_mul(BYTES_PER_TOKEN);
     let mut text = String::from("Compress this conversation:\n\n");
     let mut left = room;
-    if let Some(summary) = context::last_summary(context) {
+    if let Some(summary) = journal.transcript.summary() {
         let summary = latest(summary, room / 2);
         left -= summary.len();
         text.push_str("Summary of what came before:\n");

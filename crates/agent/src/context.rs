@@ -5,8 +5,10 @@
 //! is mended here, in one place.
 
 use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use regrow_protocol::Message;
+use regrow_protocol::{Conversation, Message, Settled, Shared};
 
 use crate::{Entry, Journal, Recorded};
 
@@ -18,43 +20,27 @@ const SUMMARY_INTRO: &str =
 const NO_RESULT: &str = "No result was given for this call.";
 
 /// The messages of the next model call: system prompt, then the conversation, then what this run has done.
-pub fn messages<'a>(journal: &'a Journal, system_prompt: &str) -> Vec<Cow<'a, Message>> {
-    let mut rendered = Vec::with_capacity(journal.entries.len() + 3);
-    rendered.push(Cow::Owned(Message::System { text: with_instructions(system_prompt, journal) }));
-    if let Some(summary) = last_summary(journal.context()) {
-        rendered.push(Cow::Owned(Message::user(format!("{SUMMARY_INTRO}{summary}"))));
-    }
-    rendered.extend(conversation(journal.context()).map(Cow::Borrowed));
-    rendered.extend(said(journal.pending()).map(Cow::Borrowed));
-    mend(rendered)
+pub fn messages<'a>(journal: &'a Journal, system_prompt: &str) -> Conversation<'a> {
+    let mut opening = vec![Message::System { text: with_instructions(system_prompt, journal) }];
+    opening.extend(
+        journal.transcript.summary().map(|summary| Message::user(format!("{SUMMARY_INTRO}{summary}"))),
+    );
+    let shown = journal.transcript.shown();
+    Conversation { opening, settled: Some(&shown.settled), recent: shown.recent_and(said(journal.pending())) }
 }
 
 /// The messages that entries contribute to the conversation, in order.
 pub(crate) fn conversation(entries: &[Recorded]) -> impl Iterator<Item = &Message> {
-    entries.iter().flat_map(|recorded| {
-        let messages: &[Message] = match &*recorded.entry {
-            Entry::User { messages, .. } => messages,
-            Entry::Assistant { message, .. } | Entry::ToolResult { message, .. } => {
-                std::slice::from_ref(message)
-            }
-            Entry::Final(last) => last.message.as_slice(),
-            Entry::ToolStarted { .. } | Entry::Compaction { .. } | Entry::Reset => &[],
-        };
-        said(messages)
-    })
-}
-
-/// The last summary among these entries.
-pub(crate) fn last_summary(entries: &[Recorded]) -> Option<&str> {
-    entries.iter().rev().find_map(|recorded| match &*recorded.entry {
-        Entry::Compaction { summary, .. } => Some(summary.as_str()),
-        _ => None,
-    })
+    entries.iter().flat_map(|recorded| said(recorded.entry.messages()))
 }
 
 /// Instructions belong to one turn and are not part of what was said.
 pub(crate) fn said(messages: &[Message]) -> impl Iterator<Item = &Message> {
-    messages.iter().filter(|message| !matches!(message, Message::System { .. }))
+    messages.iter().filter(|message| !is_instruction(message))
+}
+
+fn is_instruction(message: &Message) -> bool {
+    matches!(message, Message::System { .. })
 }
 
 fn with_instructions(system_prompt: &str, journal: &Journal) -> String {
@@ -68,56 +54,117 @@ fn with_instructions(system_prompt: &str, journal: &Journal) -> String {
     text
 }
 
-/// Gives every call exactly one result, directly after it, and turns results without a call into plain text.
-fn mend(messages: Vec<Cow<'_, Message>>) -> Vec<Cow<'_, Message>> {
-    let mut mended = Mended { messages: Vec::with_capacity(messages.len()), ..Mended::default() };
-    for message in messages {
+/// What a model is shown of a conversation so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown {
+    /// Up to the last moment at which no call was open: whatever follows changes nothing of it.
+    pub(crate) settled: Settled,
+    /// What came after that.
+    recent: Mended<Shared>,
+}
+
+impl Shown {
+    /// Adds what the next entry contributes.
+    pub(crate) fn push(&mut self, entry: &Arc<Entry>) {
+        for message in Shared::all(entry).filter(|message| !is_instruction(message)) {
+            self.recent.push(message);
+        }
+        if self.recent.is_closed() {
+            self.settled.extend(self.recent.messages.drain(..));
+        }
+    }
+
+    /// What is not settled, as if it were followed by `more` and nothing else.
+    fn recent_and<'a>(&'a self, more: impl Iterator<Item = &'a Message>) -> Vec<Cow<'a, Message>> {
+        let borrowed =
+            |messages: &'a [Shared]| messages.iter().map(|message| Cow::Borrowed(&**message)).collect();
+        let mut mended = Mended {
+            messages: borrowed(&self.recent.messages),
+            open: self.recent.open.clone(),
+            stray: borrowed(&self.recent.stray),
+        };
+        more.for_each(|message| mended.push(Cow::Borrowed(message)));
+        mended.close();
+        mended.messages
+    }
+}
+
+/// A message, borrowed or shared.
+trait Piece: Deref<Target = Message> {
+    fn made(message: Message) -> Self;
+}
+
+impl Piece for Shared {
+    fn made(message: Message) -> Self {
+        message.into()
+    }
+}
+
+impl Piece for Cow<'_, Message> {
+    fn made(message: Message) -> Self {
+        Cow::Owned(message)
+    }
+}
+
+/// Messages that providers accept: every call has exactly one result, directly after it, and results without a call are
+/// plain text.
+#[derive(Debug, Clone)]
+struct Mended<M> {
+    messages: Vec<M>,
+    /// Calls of the last assistant message that have no result yet, in the model's order.
+    open: Vec<String>,
+    /// Results without a call that came among those of its calls; they must not stand between them.
+    stray: Vec<M>,
+}
+
+impl<M> Default for Mended<M> {
+    fn default() -> Self {
+        Self { messages: Vec::new(), open: Vec::new(), stray: Vec::new() }
+    }
+}
+
+impl<M: Piece> Mended<M> {
+    fn push(&mut self, message: M) {
         match &*message {
-            Message::Tool { call_id, .. } => match mended.open.iter().position(|id| id == call_id) {
+            Message::Tool { call_id, .. } => match self.open.iter().position(|id| id == call_id) {
                 Some(at) => {
-                    mended.open.remove(at);
-                    mended.messages.push(message);
+                    self.open.remove(at);
+                    self.messages.push(message);
                 }
-                None => mended.stray.push(message),
+                None => self.stray.push(message),
             },
             Message::Assistant { tool_calls, text, .. } => {
-                mended.close();
-                mended.open.extend(tool_calls.iter().map(|call| call.id.clone()));
+                self.close();
+                self.open.extend(tool_calls.iter().map(|call| call.id.clone()));
                 if !text.is_empty() || !tool_calls.is_empty() {
-                    mended.messages.push(message);
+                    self.messages.push(message);
                 }
             }
             Message::User { .. } | Message::System { .. } => {
-                mended.close();
-                mended.messages.push(message);
+                self.close();
+                self.messages.push(message);
             }
         }
     }
-    mended.close();
-    mended.messages
-}
 
-/// Messages that providers accept, and what the last assistant message among them still lacks.
-#[derive(Default)]
-struct Mended<'a> {
-    messages: Vec<Cow<'a, Message>>,
-    /// Its calls without a result, in the model's order.
-    open: Vec<String>,
-    /// Results without a call that came among those of its calls; they must not stand between them.
-    stray: Vec<Cow<'a, Message>>,
-}
+    /// Nothing is missing, and nothing waits for its place.
+    fn is_closed(&self) -> bool {
+        self.open.is_empty() && self.stray.is_empty()
+    }
 
-impl Mended<'_> {
     /// The results of the last assistant message are complete.
     fn close(&mut self) {
         for call_id in self.open.drain(..) {
-            let message = Message::Tool { call_id, content: NO_RESULT.to_owned(), is_error: true };
-            self.messages.push(Cow::Owned(message));
+            self.messages.push(M::made(Message::Tool {
+                call_id,
+                content: NO_RESULT.to_owned(),
+                is_error: true,
+            }));
         }
         for message in self.stray.drain(..) {
             if let Message::Tool { call_id, content, .. } = &*message {
                 let text = format!("Result of an unknown tool call `{call_id}`:\n{content}");
-                self.messages.push(Cow::Owned(Message::user(text)));
+                self.messages.push(M::made(Message::user(text)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a session's log records. These types are persisted: fields are only ever added, with defaults.
 
-use regrow_protocol::{EntryKind, Message, Seq, StopReason, Usage};
+use regrow_protocol::{EntryKind, Holder, Message, Seq, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
 /// One entry of a session's log.
@@ -124,6 +124,18 @@ pub enum FailureKind {
 }
 
 impl Entry {
+    /// The messages that it holds, instructions included.
+    pub(crate) fn messages(&self) -> &[Message] {
+        match self {
+            Self::User { messages, .. } => messages,
+            Self::Assistant { message, .. } | Self::ToolResult { message, .. } => {
+                std::slice::from_ref(message)
+            }
+            Self::Final(last) => last.message.as_slice(),
+            Self::ToolStarted { .. } | Self::Compaction { .. } | Self::Reset => &[],
+        }
+    }
+
     /// The kind under which the store keeps it.
     pub fn kind(&self) -> EntryKind {
         match self {
@@ -135,6 +147,12 @@ impl Entry {
             Self::Final(_) => EntryKind::Final,
             Self::Reset => EntryKind::Reset,
         }
+    }
+}
+
+impl Holder for Entry {
+    fn held(&self) -> &[Message] {
+        self.messages()
     }
 }
 

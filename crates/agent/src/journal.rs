@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regrow_protocol::{Message, Seq, ToolCall};
 
-use crate::{Entry, Inbound};
+use crate::{Entry, Inbound, Transcript};
 
 /// An entry with its position.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Recorded {
 pub struct Journal {
     /// The log from the start of the context on, or of this run if that comes first: a run that had its own beginning
     /// summarised still has its limits counted from there.
-    pub entries: Vec<Recorded>,
+    pub transcript: Transcript,
     /// The last position before this run's first entry.
     pub run_base: Seq,
     /// What the run answers.
@@ -32,38 +32,33 @@ pub struct Journal {
 impl Journal {
     /// Entries of earlier runs.
     pub fn history(&self) -> &[Recorded] {
-        &self.entries[..self.run_start()]
+        &self.transcript.entries()[..self.run_start()]
     }
 
     /// Entries of this run.
     pub fn run(&self) -> &[Recorded] {
-        &self.entries[self.run_start()..]
+        &self.transcript.entries()[self.run_start()..]
     }
 
     fn run_start(&self) -> usize {
-        self.entries.partition_point(|recorded| recorded.seq <= self.run_base)
+        self.transcript.entries().partition_point(|recorded| recorded.seq <= self.run_base)
     }
 
     /// No earlier run has said anything in this conversation.
     pub fn is_fresh(&self) -> bool {
-        let has_summary = self.entries.iter().any(|r| matches!(*r.entry, Entry::Compaction { .. }));
-        !has_summary && !self.history().iter().any(|r| matches!(*r.entry, Entry::User { .. }))
+        // A conversation that goes on usually begins with a message.
+        self.transcript.summary().is_none()
+            && !self.history().iter().any(|r| matches!(*r.entry, Entry::User { .. }))
     }
 
     /// Forgets what came before the context, which starts after `base`; this run's own entries stay.
     pub fn start_after(&mut self, base: Seq) {
-        let start = base.min(self.run_base);
-        self.entries.retain(|recorded| recorded.seq > start);
+        self.transcript.start_after(base.min(self.run_base));
     }
 
     /// The entries that a model sees: those that no summary stands for.
     pub(crate) fn context(&self) -> &[Recorded] {
-        let summarised = self.entries.iter().rev().find_map(|recorded| match &*recorded.entry {
-            Entry::Compaction { through, .. } => Some(*through),
-            _ => None,
-        });
-        let start = self.entries.partition_point(|recorded| Some(recorded.seq) <= summarised);
-        &self.entries[start..]
+        self.transcript.context()
     }
 
     /// What the run's message adds to the conversation, as long as the log does not have it.

@@ -13,6 +13,8 @@ mod next;
 mod prompt;
 mod reply;
 mod tokens;
+mod transcript;
+mod weight;
 
 pub use compaction::{CompactionPlan, context_tokens};
 pub use context::messages;
@@ -22,3 +24,4 @@ pub use journal::{Journal, Recorded};
 pub use next::{Action, Agent, Answered, Effect, Limits, PlannedCall, Situation, Way, answered, next};
 pub use prompt::{PromptInputs, WORKSPACE_FILES, WorkspaceFile, system_prompt};
 pub use reply::{Reply, extend_visible, visible_text};
+pub use transcript::Transcript;

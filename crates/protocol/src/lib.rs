@@ -3,6 +3,7 @@
 //! Everything here is data: no I/O, no clock, no runtime. Other crates agree on these types, so a change here is a
 //! change of an interface or of something persisted; both must stay readable by the previous release.
 
+mod conversation;
 mod entry_kind;
 mod id;
 mod message;
@@ -11,6 +12,7 @@ mod session_key;
 
 pub mod openai;
 
+pub use conversation::{Conversation, Holder, Settled, Shared};
 pub use entry_kind::EntryKind;
 pub use id::{Epoch, ReplicaId, RunId, Seq, SessionId};
 pub use message::{Message, Part, RawTurn, StopReason, ToolCall, Usage};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use regrow_protocol::{Message, Sampling, ToolChoice, ToolSpec};
+use regrow_protocol::{Conversation, Sampling, ToolChoice, ToolSpec};
 use serde_json::{Value, json};
 
 /// Stands in for an image that the model cannot read. Which model answers is known only here, not to the caller.
@@ -12,9 +12,9 @@ pub(crate) const NO_IMAGES: &str = "[An image was here. This model does not read
 #[derive(Debug, Clone, Default)]
 pub struct ModelRequest<'a> {
     /// The conversation, oldest first.
-    pub messages: Vec<Cow<'a, Message>>,
+    pub messages: Conversation<'a>,
     /// Tools that the model may call.
-    pub tools: Vec<ToolSpec>,
+    pub tools: Vec<&'a ToolSpec>,
     /// Whether and which of them it must call; without tools it has no meaning and is not sent.
     pub tool_choice: ToolChoice,
     /// Sampling parameters; those that a dialect does not have are left out.

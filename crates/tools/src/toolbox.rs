@@ -54,8 +54,8 @@ impl Toolbox {
     }
 
     /// What the model is told of the tools, always in the same order, so that providers can cache the prompt.
-    pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.iter().map(|tool| tool.spec().clone()).collect()
+    pub fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
+        self.tools.iter().map(|tool| tool.spec())
     }
 }
 
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
     use crate::{Class, Profile};
 
-    fn names(toolbox: &Toolbox) -> Vec<String> {
-        toolbox.specs().into_iter().map(|spec| spec.name).collect()
+    fn names(toolbox: &Toolbox) -> Vec<&str> {
+        toolbox.specs().map(|spec| spec.name.as_str()).collect()
     }
 
     #[test]

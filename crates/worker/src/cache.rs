@@ -5,15 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use regrow_agent::{Entry, Recorded};
-use regrow_protocol::{Message, Part, Seq, SessionId};
-use serde_json::Value;
+use regrow_agent::Transcript;
+use regrow_protocol::{Seq, SessionId};
 
 /// Bytes of transcripts that are kept; the least recently used go first.
 const CAPACITY: usize = 64 << 20;
-
-/// What an entry costs beside its text.
-const OVERHEAD: usize = 160;
 
 /// The cache.
 #[derive(Debug, Default)]
@@ -34,21 +30,21 @@ struct Inner {
 struct Cached {
     base: Seq,
     head: Seq,
-    entries: Vec<Recorded>,
+    transcript: Transcript,
     weight: usize,
     used: u64,
 }
 
 impl Transcripts {
     /// Takes the entries after `base` up to `head` out, if exactly those are here.
-    pub(crate) fn take(&self, session: SessionId, base: Seq, head: Seq) -> Option<Vec<Recorded>> {
+    pub(crate) fn take(&self, session: SessionId, base: Seq, head: Seq) -> Option<Transcript> {
         let cached = self.inner.lock().unwrap_or_else(PoisonError::into_inner).remove(session)?;
-        (cached.base == base && cached.head == head).then_some(cached.entries)
+        (cached.base == base && cached.head == head).then_some(cached.transcript)
     }
 
     /// Puts the entries after `base` up to `head` in.
-    pub(crate) fn put(&self, session: SessionId, base: Seq, head: Seq, entries: Vec<Recorded>) {
-        let weight = entries.iter().map(|recorded| weigh(&recorded.entry)).sum();
+    pub(crate) fn put(&self, session: SessionId, base: Seq, head: Seq, transcript: Transcript) {
+        let weight = transcript.weight();
         if weight > CAPACITY / 4 {
             return;
         }
@@ -58,7 +54,7 @@ impl Transcripts {
         let used = inner.clock;
         inner.order.insert(used, session);
         inner.weight += weight;
-        inner.sessions.insert(session, Cached { base, head, entries, weight, used });
+        inner.sessions.insert(session, Cached { base, head, transcript, weight, used });
         while inner.weight > CAPACITY
             && let Some((_, oldest)) = inner.order.pop_first()
         {
@@ -76,51 +72,12 @@ impl Inner {
     }
 }
 
-fn weigh(entry: &Entry) -> usize {
-    let text: usize = match entry {
-        Entry::User { messages, .. } => messages.iter().map(weigh_message).sum(),
-        Entry::Assistant { message, .. } | Entry::ToolResult { message, .. } => weigh_message(message),
-        Entry::Final(last) => last.message.as_ref().map_or(0, weigh_message),
-        Entry::Compaction { summary, .. } => summary.len(),
-        Entry::ToolStarted { .. } | Entry::Reset => 0,
-    };
-    text + OVERHEAD
-}
-
-fn weigh_message(message: &Message) -> usize {
-    match message {
-        Message::System { text } => text.len(),
-        Message::User { parts } => parts
-            .iter()
-            .map(|part| match part {
-                Part::Text { text } => text.len(),
-                Part::Image { data, .. } => data.len(),
-            })
-            .sum(),
-        Message::Assistant { text, tool_calls, raw } => {
-            let calls: usize = tool_calls.iter().map(|call| call.arguments.len() + OVERHEAD).sum();
-            let raw = raw.as_ref().map_or(0, |raw| weigh_json(&raw.content));
-            text.len() + calls + raw
-        }
-        Message::Tool { content, .. } => content.len(),
-    }
-}
-
-fn weigh_json(value: &Value) -> usize {
-    let inside: usize = match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weigh_json).sum(),
-        Value::Object(members) => members.iter().map(|(key, value)| key.len() + weigh_json(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    };
-    inside + size_of::<Value>()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use regrow_protocol::SessionKey;
+    use regrow_agent::{Entry, Recorded};
+    use regrow_protocol::{Message, SessionKey};
 
     use super::*;
 
@@ -128,9 +85,9 @@ mod tests {
         SessionId::of(&format!("agent:main:{n}").parse::<SessionKey>().unwrap())
     }
 
-    fn entries(bytes: usize) -> Vec<Recorded> {
+    fn entries(bytes: usize) -> Transcript {
         let entry = Entry::User { inbox_seq: 1, messages: vec![Message::user("x".repeat(bytes))] };
-        vec![Recorded { seq: 1, entry: Arc::new(entry) }]
+        Transcript::from_iter([Recorded { seq: 1, entry: Arc::new(entry) }])
     }
 
     #[test]

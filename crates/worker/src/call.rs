@@ -23,7 +23,11 @@ const UNKNOWN: &str = "The outcome of this call is unknown: the process that exe
 impl Run<'_> {
     /// Settles some of these calls and records their results; the journal then tells which are left. Repeatable calls
     /// go together; an unsafe one goes alone, so that its result is recorded the moment it is known.
-    pub(crate) async fn call_tools(&mut self, setup: &Setup, calls: Vec<PlannedCall>) -> Result<(), Stopped> {
+    pub(crate) async fn call_tools(
+        &mut self,
+        setup: &Setup<'_>,
+        calls: Vec<PlannedCall>,
+    ) -> Result<(), Stopped> {
         let (mut alone, mut together): (Vec<_>, Vec<_>) =
             calls.into_iter().partition(|planned| planned.way == Way::ExecuteOnce);
         if together.is_empty() {
@@ -49,7 +53,7 @@ impl Run<'_> {
     /// Results in the model's order; `None` if the run was aborted or ran out of time meanwhile.
     async fn settle_all(
         &self,
-        setup: &Setup,
+        setup: &Setup<'_>,
         calls: &[PlannedCall],
     ) -> Result<Option<Vec<(String, Output, ToolOutcome)>>, Stopped> {
         // Asked for under an earlier lease, whose owner may have begun to execute them.
@@ -75,7 +79,7 @@ impl Run<'_> {
 
     async fn settle(
         &self,
-        setup: &Setup,
+        setup: &Setup<'_>,
         planned: &PlannedCall,
         status: &SessionStatus,
         rerun: bool,
@@ -89,7 +93,13 @@ impl Run<'_> {
         }
     }
 
-    async fn execute(&self, setup: &Setup, call: &ToolCall, status: &SessionStatus, rerun: bool) -> Output {
+    async fn execute(
+        &self,
+        setup: &Setup<'_>,
+        call: &ToolCall,
+        status: &SessionStatus,
+        rerun: bool,
+    ) -> Output {
         let Some(tool) = setup.profile.tools.get(&call.name) else {
             return Output::error(missing(setup, &call.name));
         };
@@ -122,12 +132,24 @@ impl Run<'_> {
 
     /// The position of the answer that asked for the open calls.
     fn asked_at(&self) -> Seq {
-        let asked = self.journal.entries.iter().rev().find(|r| matches!(*r.entry, Entry::Assistant { .. }));
+        let asked = self
+            .journal
+            .transcript
+            .entries()
+            .iter()
+            .rev()
+            .find(|r| matches!(*r.entry, Entry::Assistant { .. }));
         asked.map_or(0, |asked| asked.seq)
     }
 
-    fn status(&self, setup: &Setup) -> SessionStatus {
-        let turns = self.journal.entries.iter().filter(|r| matches!(*r.entry, Entry::User { .. })).count();
+    fn status(&self, setup: &Setup<'_>) -> SessionStatus {
+        let turns = self
+            .journal
+            .transcript
+            .entries()
+            .iter()
+            .filter(|r| matches!(*r.entry, Entry::User { .. }))
+            .count();
         SessionStatus {
             session_key: self.claimed.session_key.to_string(),
             agent: self.claimed.session_key.agent().to_owned(),
@@ -143,7 +165,7 @@ impl Run<'_> {
     }
 }
 
-fn missing(setup: &Setup, name: &str) -> String {
-    let names: Vec<String> = setup.profile.tools.specs().into_iter().map(|spec| spec.name).collect();
+fn missing(setup: &Setup<'_>, name: &str) -> String {
+    let names: Vec<&str> = setup.profile.tools.specs().map(|spec| spec.name.as_str()).collect();
     format!("There is no tool `{name}`. Available: {}.", names.join(", "))
 }

@@ -21,6 +21,8 @@ const READ_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Prompts {
     rendered: Mutex<HashMap<String, Rendered>>,
+    /// Held while files are read: of a burst of runs, one reads them and the others wait for it.
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +36,10 @@ impl Prompts {
     /// The system prompt of an agent for a message accepted at `accepted_at` (milliseconds since 1970).
     pub(crate) async fn render(&self, id: &str, agent: &AgentProfile, accepted_at: i64) -> Arc<str> {
         let today = day(agent.timezone.as_deref(), accepted_at);
+        if let Some(prompt) = self.fresh(id, &today) {
+            return prompt;
+        }
+        let _reading = self.reading.lock().await;
         if let Some(prompt) = self.fresh(id, &today) {
             return prompt;
         }
@@ -56,10 +62,9 @@ fn render(agent: &AgentProfile, files: &[WorkspaceFile], today: &str) -> String 
     let tools: Vec<(String, String)> = agent
         .tools
         .specs()
-        .into_iter()
         .map(|spec| {
             let first = spec.description.split_inclusive(". ").next().unwrap_or_default().trim().to_owned();
-            (spec.name, first)
+            (spec.name.clone(), first)
         })
         .collect();
     system_prompt(&PromptInputs {

@@ -1,12 +1,11 @@
 //! One run: read the journal, ask the pure core what comes next, do it, record it, ask again.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regrow_agent::{
     Action, Answered, CompactionPlan, Ending, Entry, FailureKind, Final, Inbound, Journal, Recorded, Reply,
-    Situation, answered, next, visible_text,
+    Situation, Transcript, answered, next, visible_text,
 };
 use regrow_protocol::{Message, Seq, ToolChoice, Usage};
 use regrow_providers::{Completion, Delta, Error as ModelError, ModelRequest};
@@ -51,7 +50,7 @@ impl<'a> Run<'a> {
         keep: bool,
     ) -> Self {
         let journal = Journal {
-            entries: Vec::new(),
+            transcript: Transcript::default(),
             run_base: claimed.run_base,
             inbound: Inbound::default(),
             inbox_seq: claimed.message.seq,
@@ -123,9 +122,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if run_base == head
-            && let Some(entries) = self.worker.transcripts.take(session, context_base, head)
+            && let Some(transcript) = self.worker.transcripts.take(session, context_base, head)
         {
-            self.journal.entries = entries;
+            self.journal.transcript = transcript;
             return Ok(());
         }
         let from = context_base.min(run_base);
@@ -146,7 +145,7 @@ impl<'a> Run<'a> {
             }
         };
         self.said = read.iter().filter(|r| r.seq > run_base).map(|r| Arc::clone(&r.entry)).collect();
-        self.journal.entries = read;
+        self.journal.transcript = read.into_iter().collect();
         self.journal.start_after(context_base);
         Ok(())
     }
@@ -164,7 +163,7 @@ impl<'a> Run<'a> {
         Duration::from_millis(limit.saturating_add(1).saturating_mul(1_000).saturating_sub(self.age()))
     }
 
-    fn situation(&self, setup: &Setup) -> Situation {
+    fn situation(&self, setup: &Setup<'_>) -> Situation {
         Situation {
             aborted: self.held.abort.is_cancelled(),
             // Every whole blame is a replica that this run may have ended.
@@ -176,7 +175,7 @@ impl<'a> Run<'a> {
     }
 
     /// Asks the model and records its answer; returns the run's end if that was it.
-    async fn call_model(&mut self, setup: &Setup) -> Result<Option<Final>, Stopped> {
+    async fn call_model(&mut self, setup: &Setup<'_>) -> Result<Option<Final>, Stopped> {
         let answer = {
             let request = self.request(setup);
             let live = self.live().cloned();
@@ -203,7 +202,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn request(&self, setup: &Setup) -> ModelRequest<'_> {
+    fn request<'b>(&'b self, setup: &'b Setup<'_>) -> ModelRequest<'b> {
         let inbound = &self.journal.inbound;
         // A tool that must be called was called: from then on the model decides, or it could never end.
         let called = self.said.iter().any(|entry| matches!(**entry, Entry::Assistant { .. }));
@@ -213,7 +212,7 @@ impl<'a> Run<'a> {
         };
         ModelRequest {
             messages: regrow_agent::messages(&self.journal, &setup.prompt),
-            tools: setup.tools.clone(),
+            tools: setup.tools(inbound).collect(),
             tool_choice,
             sampling: inbound.sampling.clone(),
         }
@@ -237,9 +236,10 @@ impl<'a> Run<'a> {
     }
 
     /// Has the older conversation summarised; returns the run's end if that failed.
-    async fn compact(&mut self, setup: &Setup, plan: CompactionPlan) -> Result<Option<Final>, Stopped> {
+    async fn compact(&mut self, setup: &Setup<'_>, plan: CompactionPlan) -> Result<Option<Final>, Stopped> {
+        let CompactionPlan { messages, through } = plan;
         let request = ModelRequest {
-            messages: plan.messages.iter().map(|message| Cow::Borrowed(message.as_ref())).collect(),
+            messages: messages.into(),
             tools: Vec::new(),
             tool_choice: ToolChoice::None,
             sampling: regrow_protocol::Sampling::default(),
@@ -251,12 +251,11 @@ impl<'a> Run<'a> {
             Ok(completion) => completion,
             Err(error) => return Ok(Some(failed(&error))),
         };
-        tracing::info!(through = plan.through, "the older conversation was summarised");
-        let entry =
-            Entry::Compaction { summary: completion.text, through: plan.through, usage: completion.usage };
+        tracing::info!(through, "the older conversation was summarised");
+        let entry = Entry::Compaction { summary: completion.text, through, usage: completion.usage };
         self.overflows = 0;
-        self.append_bare(vec![entry], Some(plan.through)).await?;
-        self.journal.start_after(plan.through);
+        self.append_bare(vec![entry], Some(through)).await?;
+        self.journal.start_after(through);
         Ok(None)
     }
 
@@ -333,7 +332,7 @@ impl<'a> Run<'a> {
         for (seq, entry) in (first..).zip(entries) {
             let entry = Arc::new(entry);
             self.said.push(Arc::clone(&entry));
-            self.journal.entries.push(Recorded { seq, entry });
+            self.journal.transcript.push(Recorded { seq, entry });
         }
     }
 
@@ -367,9 +366,9 @@ impl<'a> Run<'a> {
     /// Keeps the transcript for the session's next message, unless the session was made for one request.
     fn cache(&mut self, head: Seq) {
         if self.loaded && !self.claimed.session_key.rest().starts_with("openai:") {
-            let entries = std::mem::take(&mut self.journal.entries);
+            let transcript = std::mem::take(&mut self.journal.transcript);
             let (session, base) = (self.claimed.session(), self.claimed.context_base);
-            self.worker.transcripts.put(session, base, head, entries);
+            self.worker.transcripts.put(session, base, head, transcript);
         }
     }
 

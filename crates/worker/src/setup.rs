@@ -1,5 +1,6 @@
 //! What a run works with: its agent's prompt, tools, models and limits, as they are when the run begins here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,37 +18,36 @@ const ASSUMED_WINDOW: u32 = 128_000;
 const TOOL_OVERHEAD: usize = 200;
 
 /// See the module.
-pub(crate) struct Setup {
+pub(crate) struct Setup<'a> {
     /// The agent.
-    pub(crate) profile: AgentProfile,
+    pub(crate) profile: &'a AgentProfile,
     /// Its system prompt.
     pub(crate) prompt: Arc<str>,
-    /// Its tools and its sender's.
-    pub(crate) tools: Vec<ToolSpec>,
     /// The models to ask, in turn.
-    pub(crate) chain: Vec<String>,
+    pub(crate) chain: Cow<'a, [String]>,
     /// What the core needs to know.
     pub(crate) agent: Agent,
     /// An estimate of the tokens of prompt and tools.
     pub(crate) prompt_tokens: u32,
 }
 
-impl Setup {
+impl<'a> Setup<'a> {
     /// The setup of agent `id` for a message that was accepted at `accepted_at` (milliseconds since 1970).
     pub(crate) async fn new(
         worker: &Inner,
         id: &str,
-        profile: &AgentProfile,
+        profile: &'a AgentProfile,
         inbound: &Inbound,
         accepted_at: i64,
     ) -> Self {
         let prompt = worker.prompts.render(id, profile, accepted_at).await;
-        let own = profile.tools.specs().into_iter();
-        let own = own.filter(|spec| !inbound.tools.iter().any(|theirs| theirs.name == spec.name));
-        let tools: Vec<ToolSpec> = own.chain(inbound.tools.iter().cloned()).collect();
-        let chain = inbound.model.clone().map_or_else(|| profile.models.clone(), |model| vec![model]);
+        let chain = inbound
+            .model
+            .clone()
+            .map_or(Cow::Borrowed(profile.models.as_slice()), |model| Cow::Owned(vec![model]));
         let first = chain.first().and_then(|name| worker.models.info(name));
-        let described: usize = tools.iter().map(|t| t.name.len() + t.description.len() + TOOL_OVERHEAD).sum();
+        let described: usize =
+            tools(profile, inbound).map(|t| t.name.len() + t.description.len() + TOOL_OVERHEAD).sum();
         let agent = Agent {
             tools: effects(&profile.tools),
             context_window: first.map_or(ASSUMED_WINDOW, |model| model.context_window),
@@ -56,7 +56,12 @@ impl Setup {
             limits: profile.limits,
         };
         let prompt_tokens = u32::try_from((prompt.len() + described) / 4).unwrap_or(u32::MAX);
-        Self { profile: profile.clone(), prompt, tools, chain, agent, prompt_tokens }
+        Self { profile, prompt, chain, agent, prompt_tokens }
+    }
+
+    /// The agent's tools and its sender's.
+    pub(crate) fn tools<'b>(&'b self, inbound: &'b Inbound) -> impl Iterator<Item = &'b ToolSpec> {
+        tools(self.profile, inbound)
     }
 
     /// The model that is asked first.
@@ -75,12 +80,19 @@ impl Setup {
     }
 }
 
+/// The sender's tools win over the agent's of the same name.
+fn tools<'a>(profile: &'a AgentProfile, inbound: &'a Inbound) -> impl Iterator<Item = &'a ToolSpec> {
+    let own =
+        profile.tools.specs().filter(|spec| !inbound.tools.iter().any(|theirs| theirs.name == spec.name));
+    own.chain(&inbound.tools)
+}
+
 /// What a takeover may do with a call of each tool that was cut off.
 fn effects(tools: &Toolbox) -> BTreeMap<String, Effect> {
-    let effect = |spec: ToolSpec| {
+    let effect = |spec: &ToolSpec| {
         let class = tools.get(&spec.name)?.class();
         let effect = if class == Class::Unsafe { Effect::Unsafe } else { Effect::Repeatable };
-        Some((spec.name, effect))
+        Some((spec.name.clone(), effect))
     };
-    tools.specs().into_iter().filter_map(effect).collect()
+    tools.specs().filter_map(effect).collect()
 }

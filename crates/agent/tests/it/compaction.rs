@@ -33,8 +33,8 @@ fn plan(journal: &Journal, agent: &Agent, overflow: bool) -> CompactionPlan {
 
 /// Records a summary as its run does.
 fn record(journal: &mut Journal, text: &str, through: i64) {
-    let seq = journal.entries.last().map_or(0, |recorded| recorded.seq) + 1;
-    journal.entries.push(regrow_agent::Recorded { seq, entry: summary(text, through).into() });
+    let seq = journal.transcript.entries().last().map_or(0, |recorded| recorded.seq) + 1;
+    journal.transcript.push(regrow_agent::Recorded { seq, entry: summary(text, through).into() });
     journal.start_after(through);
 }
 
@@ -79,7 +79,7 @@ fn recording_a_message_changes_no_decision() {
         let mut journal = journal(self::turns(turns), vec![], message);
         let before = plan(&journal, &small(keep), overflow);
         let (seq, entry) = (journal.run_base + 1, journal.user_entry().into());
-        journal.entries.push(regrow_agent::Recorded { seq, entry });
+        journal.transcript.push(regrow_agent::Recorded { seq, entry });
         assert_eq!(plan(&journal, &small(keep), overflow), before, "{turns} turns, keep {keep}");
     }
 }

@@ -103,7 +103,7 @@ fn a_message_is_shown_before_it_is_recorded_and_the_same_after() {
         let mut journal = journal(history, vec![], inbound(whole.clone()));
         let before = rendered(&journal);
         let (seq, entry) = (journal.run_base + 1, journal.user_entry().into());
-        journal.entries.push(regrow_agent::Recorded { seq, entry });
+        journal.transcript.push(regrow_agent::Recorded { seq, entry });
         assert_eq!(rendered(&journal), before);
         assert_eq!(before[0], system("P\n\nbe kind"));
         assert_eq!(before[1..], whole[1..]);
@@ -118,7 +118,7 @@ fn instructions_hold_for_one_turn() {
         [system("P\n\nnew\n\nnewer"), Message::user("a"), Message::assistant("b"), Message::user("c")];
     assert_eq!(rendered(&journal(earlier, vec![], mine.clone())), wanted);
     let fresh = journal(vec![], vec![], mine);
-    assert_eq!(*regrow_agent::messages(&fresh, "")[0], system("new\n\nnewer"));
+    assert_eq!(regrow_agent::messages(&fresh, "").opening[0], system("new\n\nnewer"));
 }
 
 #[test]

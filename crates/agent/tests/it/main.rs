@@ -12,3 +12,4 @@ mod persisted;
 mod prompt;
 mod reply;
 mod scene;
+mod transcript;

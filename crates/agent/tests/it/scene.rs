@@ -68,7 +68,7 @@ pub(crate) fn journal(history: Vec<Entry>, run: Vec<Entry>, inbound: Inbound) ->
     let run_base = i64::try_from(history.len()).unwrap();
     let entries = (1..).zip(history.into_iter().chain(run));
     let entries = entries.map(|(seq, entry)| Recorded { seq, entry: Arc::new(entry) }).collect();
-    Journal { entries, run_base, inbound, inbox_seq: 7 }
+    Journal { transcript: entries, run_base, inbound, inbox_seq: 7 }
 }
 
 pub(crate) fn inbound(messages: Vec<Message>) -> Inbound {
@@ -87,7 +87,7 @@ pub(crate) fn spec(name: &str) -> ToolSpec {
 
 /// What a model is shown, with the system prompt `P`.
 pub(crate) fn rendered(journal: &Journal) -> Vec<Message> {
-    messages(journal, "P").into_iter().map(std::borrow::Cow::into_owned).collect()
+    messages(journal, "P").iter().cloned().collect()
 }
 
 /// An agent with a repeatable tool `pure` and an unsafe tool `unsafe`.

@@ -40,8 +40,8 @@ impl<'a> Body<'a> {
     fn of(call: &'a Call<'_>) -> Self {
         let request = call.request;
         let sampling = &request.sampling;
-        let mut system = system(&request.messages);
-        let mut messages = alternate(&request.messages, call.info.images);
+        let mut system = system(request.messages.iter());
+        let mut messages = alternate(request.messages.iter(), call.info.images);
         // Two marks: what all calls of an agent share, and the conversation up to here.
         system.last_mut().map(Block::mark);
         messages.last_mut().and_then(|turn| turn.content.last_mut()).map(Block::mark);
@@ -51,7 +51,7 @@ impl<'a> Body<'a> {
             stream: true,
             system,
             messages,
-            tools: request.tools.iter().map(Tool::of).collect(),
+            tools: request.tools.iter().copied().map(Tool::of).collect(),
             tool_choice: (!request.tools.is_empty())
                 .then(|| Choice::of(&request.tool_choice, sampling.parallel_tool_calls)),
             // The range ends at 1 here, at 2 in OpenAI's interface.

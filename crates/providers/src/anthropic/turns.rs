@@ -99,8 +99,8 @@ impl<'a> Block<'a> {
 }
 
 /// The instructions, wherever they stand in the conversation.
-pub(super) fn system<'a>(messages: &'a [Cow<'a, Message>]) -> Vec<Block<'a>> {
-    let texts = messages.iter().filter_map(|message| match message.as_ref() {
+pub(super) fn system<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<Block<'a>> {
+    let texts = messages.filter_map(|message| match message {
         Message::System { text } => Block::text(text),
         _ => None,
     });
@@ -108,8 +108,8 @@ pub(super) fn system<'a>(messages: &'a [Cow<'a, Message>]) -> Vec<Block<'a>> {
 }
 
 /// The turns; never empty, the first one is the user's.
-pub(super) fn alternate<'a>(messages: &'a [Cow<'a, Message>], images: bool) -> Vec<Turn<'a>> {
-    let mut turns: Vec<Turn<'a>> = Vec::with_capacity(messages.len());
+pub(super) fn alternate<'a>(messages: impl Iterator<Item = &'a Message>, images: bool) -> Vec<Turn<'a>> {
+    let mut turns: Vec<Turn<'a>> = Vec::new();
     for message in messages {
         let Some((role, blocks)) = blocks(message, images) else { continue };
         for block in blocks {

@@ -33,12 +33,12 @@ impl Answer {
 
 /// The answer to `request`.
 pub(super) fn answer(request: &ModelRequest<'_>) -> Answer {
-    let number =
-        request.messages.iter().filter(|message| matches!(message.as_ref(), Message::User { .. })).count();
-    if let Some(report) = report(number, &request.messages) {
+    let messages: Vec<&Message> = request.messages.iter().collect();
+    let number = messages.iter().filter(|message| matches!(message, Message::User { .. })).count();
+    if let Some(report) = report(number, &messages) {
         return Answer::text(report);
     }
-    let asked = last_user(&request.messages).unwrap_or_default();
+    let asked = last_user(&messages).unwrap_or_default();
     if let Some(count) = asked.lines().find_map(long) {
         return Answer::text(numbered_words(count));
     }
@@ -80,8 +80,8 @@ fn echo(number: usize, asked: &str, wanted: &[(&str, &str)]) -> String {
 }
 
 /// The tools' results, if the conversation ends with some.
-fn report(number: usize, messages: &[Cow<'_, Message>]) -> Option<String> {
-    let results = messages.iter().rposition(|message| !matches!(message.as_ref(), Message::Tool { .. }));
+fn report(number: usize, messages: &[&Message]) -> Option<String> {
+    let results = messages.iter().rposition(|message| !matches!(message, Message::Tool { .. }));
     let results = &messages[results.map_or(0, |position| position + 1)..];
     if results.is_empty() {
         return None;
@@ -90,7 +90,7 @@ fn report(number: usize, messages: &[Cow<'_, Message>]) -> Option<String> {
         "I am Regrow's built-in demo model. This is message {number} of our conversation. The tools answered:"
     );
     for message in results {
-        if let Message::Tool { call_id, content, is_error } = message.as_ref() {
+        if let Message::Tool { call_id, content, is_error } = message {
             let name = tool_name(messages, call_id).unwrap_or("unknown tool");
             let failed = if *is_error { " (failed)" } else { "" };
             let _ = write!(text, "\n- {name}{failed}: {}", excerpt(content));
@@ -100,8 +100,8 @@ fn report(number: usize, messages: &[Cow<'_, Message>]) -> Option<String> {
 }
 
 /// The name of the tool that was called as `call_id`.
-fn tool_name<'a>(messages: &'a [Cow<'_, Message>], call_id: &str) -> Option<&'a str> {
-    messages.iter().rev().find_map(|message| match message.as_ref() {
+fn tool_name<'a>(messages: &[&'a Message], call_id: &str) -> Option<&'a str> {
+    messages.iter().rev().find_map(|message| match message {
         Message::Assistant { tool_calls, .. } => {
             tool_calls.iter().find(|call| call.id == call_id).map(|call| call.name.as_str())
         }
@@ -110,8 +110,8 @@ fn tool_name<'a>(messages: &'a [Cow<'_, Message>], call_id: &str) -> Option<&'a 
 }
 
 /// The text of the last user message, with a word for each image.
-fn last_user(messages: &[Cow<'_, Message>]) -> Option<String> {
-    messages.iter().rev().find_map(|message| match message.as_ref() {
+fn last_user(messages: &[&Message]) -> Option<String> {
+    messages.iter().rev().find_map(|message| match message {
         Message::User { parts } => {
             let texts: Vec<&str> = parts.iter().map(|part| part.as_text().unwrap_or("[image]")).collect();
             Some(texts.join("\n"))
@@ -160,24 +160,30 @@ mod tests {
         }
     }
 
-    fn request(messages: Vec<Message>) -> ModelRequest<'static> {
-        let messages = messages.into_iter().map(Cow::Owned).collect();
-        ModelRequest { messages, tools: vec![spec("clock"), spec("read")], ..ModelRequest::default() }
+    fn asked(messages: Vec<Message>) -> Answer {
+        asked_with(ToolChoice::Auto, messages)
+    }
+
+    /// The answer of a model that has the tools `clock` and `read`.
+    fn asked_with(tool_choice: ToolChoice, messages: Vec<Message>) -> Answer {
+        let messages: Vec<_> = messages.into_iter().map(Cow::Owned).collect();
+        let tools = [spec("clock"), spec("read")];
+        let (messages, tools) = (messages.into(), tools.iter().collect());
+        answer(&ModelRequest { messages, tools, tool_choice, ..ModelRequest::default() })
     }
 
     #[test]
     fn echoes_and_counts() {
-        let said =
-            answer(&request(vec![Message::user("a"), Message::assistant("b"), Message::user("hello\nyou")]));
+        let said = asked(vec![Message::user("a"), Message::assistant("b"), Message::user("hello\nyou")]);
         assert_eq!(said.text, format!("{WHO} This is message 2 of our conversation. You said: hello\nyou"));
-        let long = answer(&request(vec![Message::user("ü".repeat(9000))])).text;
+        let long = asked(vec![Message::user("ü".repeat(9000))]).text;
         assert!(long.chars().count() < MAX_ECHO + 200);
     }
 
     #[test]
     fn calls_the_tools_it_is_told_to_call() {
         let text = "please\n/tool clock\n  /tool read {\"path\": \"a b\"}\n/tool none {}";
-        let said = answer(&request(vec![Message::user(text)]));
+        let said = asked(vec![Message::user(text)]);
         let call = |id: &str, name: &str, arguments: &str| ToolCall {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -186,17 +192,16 @@ mod tests {
         let want = vec![call("demo_1_1", "clock", "{}"), call("demo_1_2", "read", r#"{"path": "a b"}"#)];
         assert_eq!(said, Answer { text: String::new(), tool_calls: want });
 
-        let mut forbidden = request(vec![Message::user(text)]);
-        forbidden.tool_choice = ToolChoice::None;
-        assert_eq!(answer(&forbidden).tool_calls, []);
-        let unknown = answer(&request(vec![Message::user("/tool none {}")]));
+        let forbidden = asked_with(ToolChoice::None, vec![Message::user(text)]);
+        assert_eq!(forbidden.tool_calls, []);
+        let unknown = asked(vec![Message::user("/tool none {}")]);
         assert!(unknown.tool_calls.is_empty() && unknown.text.contains("no tool called none"), "{unknown:?}");
     }
 
     #[test]
     fn reports_what_the_tools_said() {
         let first = vec![Message::user("/tool clock\n/tool read")];
-        let calls = answer(&request(first.clone())).tool_calls;
+        let calls = asked(first.clone()).tool_calls;
         let result = |position: usize, content: &str, is_error| Message::Tool {
             call_id: calls[position].id.clone(),
             content: content.to_owned(),
@@ -205,7 +210,7 @@ mod tests {
         let mut messages = first;
         messages.push(Message::Assistant { text: String::new(), tool_calls: calls.clone(), raw: None });
         messages.extend([result(0, "noon", false), result(1, "no file", true)]);
-        let said = answer(&request(messages));
+        let said = asked(messages);
         assert_eq!(said.tool_calls, []);
         let want = "This is message 1 of our conversation. The tools answered:\n- clock: noon\n- read (failed): no file";
         assert!(said.text.ends_with(want), "{}", said.text);
@@ -213,7 +218,7 @@ mod tests {
 
     #[test]
     fn speaks_at_length_when_asked() {
-        let said = |text: &str| answer(&request(vec![Message::user(text)])).text;
+        let said = |text: &str| asked(vec![Message::user(text)]).text;
         assert_eq!(said("/long 3"), "word1 word2 word3");
         assert_eq!(said("/long 999999999").split(' ').count(), MAX_WORDS);
     }
@@ -221,9 +226,7 @@ mod tests {
     #[test]
     fn images_and_empty_conversations_are_fine() {
         let image = Part::Image { media_type: "image/png".to_owned(), data: String::new() };
-        assert!(
-            answer(&request(vec![Message::User { parts: vec![image] }])).text.ends_with("You said: [image]")
-        );
-        assert!(answer(&request(vec![])).text.contains("message 0"));
+        assert!(asked(vec![Message::User { parts: vec![image] }]).text.ends_with("You said: [image]"));
+        assert!(asked(vec![]).text.contains("message 0"));
     }
 }

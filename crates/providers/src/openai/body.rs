@@ -1,15 +1,20 @@
-//! The request body: serialised once, straight from the borrowed conversation.
+//! The request body, put together from three pieces: what stands before the conversation, the conversation message by
+//! message, and what stands after it. The settled part of a conversation was written for earlier requests, so its bytes
+//! are copied; each other message is serialised from where it lies.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use regrow_protocol::{Message, Part, ToolCall, ToolChoice, ToolSpec};
+use regrow_protocol::{Conversation, Message, Part, ToolCall, ToolChoice, ToolSpec};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::arguments::object_text;
 use crate::provider::{Call, CallError};
 use crate::request::{NO_IMAGES, schema};
+
+/// Room for a usual system prompt, and for a few messages that are not settled.
+const MESSAGES: usize = 2 << 10;
 
 /// How a server wants the limit of an answer to be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +34,56 @@ impl TokenLimit {
 
 /// The body of `call`.
 pub(super) fn encode(call: &Call<'_>, limit: TokenLimit) -> Result<Vec<u8>, CallError> {
-    serde_json::to_vec(&Body::of(call, limit))
-        .map_err(|error| CallError::Misconfigured { message: error.to_string() })
+    write(call, limit).map_err(|error| CallError::Misconfigured { message: error.to_string() })
 }
 
+fn write(call: &Call<'_>, limit: TokenLimit) -> serde_json::Result<Vec<u8>> {
+    let head = serde_json::to_vec(&Head { model: call.id })?;
+    let tail = serde_json::to_vec(&Tail::of(call, limit))?;
+    let mut out = Vec::with_capacity(head.len() + tail.len() + MESSAGES);
+    out.extend_from_slice(head.strip_suffix(b"}").unwrap_or(&head));
+    out.extend_from_slice(br#","messages":["#);
+    messages(&mut out, &call.request.messages, call.info.images, tail.len())?;
+    if out.ends_with(b",") {
+        out.pop();
+    }
+    out.extend_from_slice(b"],");
+    out.extend_from_slice(tail.strip_prefix(b"{").unwrap_or(&tail));
+    Ok(out)
+}
+
+/// Writes the conversation, with a comma after each message, and leaves room for `more` bytes.
+fn messages(
+    out: &mut Vec<u8>,
+    conversation: &Conversation<'_>,
+    images: bool,
+    more: usize,
+) -> serde_json::Result<()> {
+    let add = |out: &mut Vec<u8>, message: &Message| {
+        serde_json::to_writer(&mut *out, &WireMessage::of(message, images))?;
+        out.push(b',');
+        Ok::<_, serde_json::Error>(())
+    };
+    conversation.opening.iter().try_for_each(|message| add(out, message))?;
+    if let Some(settled) = conversation.settled {
+        let form = if images { "openai with images" } else { "openai without images" };
+        settled.written(form, add, |written| {
+            out.reserve(written.len() + MESSAGES + more);
+            out.extend_from_slice(written);
+        })?;
+    }
+    conversation.recent.iter().try_for_each(|message| add(out, message))
+}
+
+/// What stands before the conversation.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Head<'a> {
     model: &'a str,
-    messages: Messages<'a>,
+}
+
+/// What stands after it; never empty.
+#[derive(Serialize)]
+struct Tail<'a> {
     stream: bool,
     stream_options: StreamOptions,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,17 +112,15 @@ struct Body<'a> {
     response_format: Option<&'a Value>,
 }
 
-impl<'a> Body<'a> {
+impl<'a> Tail<'a> {
     fn of(call: &'a Call<'_>, limit: TokenLimit) -> Self {
         let request = call.request;
         let sampling = &request.sampling;
         let has_tools = !request.tools.is_empty();
         Self {
-            model: call.id,
-            messages: Messages { messages: &request.messages, images: call.info.images },
             stream: true,
             stream_options: StreamOptions { include_usage: true },
-            tools: request.tools.iter().map(Tool::of).collect(),
+            tools: request.tools.iter().copied().map(Tool::of).collect(),
             tool_choice: has_tools.then(|| Choice::of(&request.tool_choice)),
             parallel_tool_calls: sampling.parallel_tool_calls.filter(|_| has_tools),
             max_tokens: sampling.max_tokens.filter(|_| limit == TokenLimit::MaxTokens),
@@ -94,18 +139,6 @@ impl<'a> Body<'a> {
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
-}
-
-/// The conversation, mapped message by message while it is being written.
-struct Messages<'a> {
-    messages: &'a [Cow<'a, Message>],
-    images: bool,
-}
-
-impl Serialize for Messages<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.messages.iter().map(|message| WireMessage::of(message, self.images)))
-    }
 }
 
 #[derive(Serialize)]
@@ -269,6 +302,71 @@ impl<'a> Choice<'a> {
             ToolChoice::None => Self::Mode("none"),
             ToolChoice::Required => Self::Mode("required"),
             ToolChoice::Named(name) => Self::Named { r#type: "function", function: NamedFunction { name } },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regrow_protocol::Settled;
+
+    use super::*;
+    use crate::ModelRequest;
+    use crate::catalogue::ModelInfo;
+
+    fn message() -> impl Strategy<Value = Message> {
+        let text = || "[a-zü\"\\\\\n\u{1}🦎]{0,6}";
+        let call = (text(), text(), "|\\{|\\{\"a\":1\\}").prop_map(|(id, name, arguments)| ToolCall {
+            id,
+            name,
+            arguments,
+        });
+        let part = prop_oneof![
+            text().prop_map(|text| Part::Text { text }),
+            text().prop_map(|data| Part::Image { media_type: "image/png".to_owned(), data }),
+        ];
+        prop_oneof![
+            text().prop_map(|text| Message::System { text }),
+            prop::collection::vec(part, 0..3).prop_map(|parts| Message::User { parts }),
+            (text(), prop::collection::vec(call, 0..3)).prop_map(|(text, tool_calls)| Message::Assistant {
+                text,
+                tool_calls,
+                raw: None
+            }),
+            (text(), text(), any::<bool>()).prop_map(|(call_id, content, is_error)| Message::Tool {
+                call_id,
+                content,
+                is_error
+            }),
+        ]
+    }
+
+    fn body(conversation: Conversation<'_>, images: bool) -> String {
+        let request = ModelRequest { messages: conversation, ..ModelRequest::default() };
+        let info = ModelInfo { name: "p/m".to_owned(), context_window: 1, max_tokens: 1, images };
+        String::from_utf8(write(&Call::new(info, "m", &request), TokenLimit::MaxTokens).unwrap()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_conversation_that_grows_gives_the_bytes_that_it_gives_at_once(
+            turns in prop::collection::vec(
+                (prop::collection::vec(message(), 0..3), prop::collection::vec(message(), 0..3), any::<bool>()), 1..6),
+            opening in prop::collection::vec(message(), 0..2),
+        ) {
+            let (mut settled, mut said) = (Settled::default(), opening.clone());
+            for (more, recent, images) in turns {
+                settled.extend(more.iter().cloned().map(Into::into));
+                said.extend(more);
+                let borrowed = |messages: &'_ [Message]| messages.iter().cloned().map(Cow::Owned).collect::<Vec<_>>();
+                let grown =
+                    Conversation { opening: opening.clone(), settled: Some(&settled), recent: borrowed(&recent) };
+                let at_once = Conversation::from(borrowed(&[said.as_slice(), &recent].concat()));
+                let grown = body(grown, images);
+                prop_assert!(serde_json::from_str::<Value>(&grown).is_ok(), "{}", grown);
+                prop_assert_eq!(grown, body(at_once, images));
+            }
         }
     }
 }

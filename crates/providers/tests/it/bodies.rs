@@ -82,7 +82,8 @@ async fn sent(models: fn(&str) -> Models, model: &str, request: &ModelRequest<'_
 }
 
 fn request(messages: &[Message]) -> ModelRequest<'_> {
-    ModelRequest { messages: messages.iter().map(Cow::Borrowed).collect(), ..ModelRequest::default() }
+    let messages: Vec<_> = messages.iter().map(Cow::Borrowed).collect();
+    ModelRequest { messages: messages.into(), ..ModelRequest::default() }
 }
 
 #[tokio::test]
@@ -107,8 +108,9 @@ async fn a_small_openai_request_has_nothing_superfluous() {
 #[tokio::test]
 async fn a_full_openai_request() {
     let messages = conversation();
+    let tools = tools();
     let request = ModelRequest {
-        tools: tools(),
+        tools: tools.iter().collect(),
         tool_choice: ToolChoice::Required,
         sampling: sampling(),
         ..request(&messages)
@@ -175,7 +177,9 @@ async fn tool_choices_of_both_dialects() {
             json!({ "type": "tool", "name": "read" }),
         ),
     ] {
-        let mut request = ModelRequest { tools: tools(), tool_choice: choice.clone(), ..hello() };
+        let tools = tools();
+        let mut request =
+            ModelRequest { tools: tools.iter().collect(), tool_choice: choice.clone(), ..hello() };
         assert_eq!(sent(openai, "o/m", &request).await.1["tool_choice"], openai_form);
         assert_eq!(sent(anthropic, "a/m", &request).await.1["tool_choice"], anthropic_form);
         request.tools.clear();
@@ -212,7 +216,8 @@ async fn a_small_anthropic_request_goes_to_the_same_place_with_and_without_versi
 #[tokio::test]
 async fn a_full_anthropic_request() {
     let messages = conversation();
-    let request = ModelRequest { tools: tools(), sampling: sampling(), ..request(&messages) };
+    let tools = tools();
+    let request = ModelRequest { tools: tools.iter().collect(), sampling: sampling(), ..request(&messages) };
     let (_, body) = sent(anthropic, "a/m", &request).await;
     let cache = json!({ "type": "ephemeral" });
     let want = json!({
@@ -314,7 +319,8 @@ async fn the_demo_model_answers_and_streams_without_a_network() {
 
     let messages = [Message::user("/tool read {}")];
     let (answer, streamed) =
-        ask(&models, &["demo/demo"], &ModelRequest { tools: tools(), ..request(&messages) }).await;
+        ask(&models, &["demo/demo"], &ModelRequest { tools: tools().iter().collect(), ..request(&messages) })
+            .await;
     let answer = answer.unwrap();
     assert_eq!((answer.stop, answer.tool_calls.len(), streamed.as_str()), (StopReason::ToolCalls, 1, ""));
 }

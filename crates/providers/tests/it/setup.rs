@@ -51,7 +51,7 @@ pub(crate) fn anthropic(url: &str) -> Models {
 
 /// A request of one user message.
 pub(crate) fn hello() -> ModelRequest<'static> {
-    ModelRequest { messages: vec![Cow::Owned(Message::user("hello"))], ..ModelRequest::default() }
+    ModelRequest { messages: vec![Cow::Owned(Message::user("hello"))].into(), ..ModelRequest::default() }
 }
 
 /// Asks the chain, and gives the answer and what was streamed: the text, with `|` for each restart.

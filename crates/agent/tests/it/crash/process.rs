@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regrow_agent::{
     Action, Agent, Answered, CompactionPlan, Ending, Entry, Final, Inbound, Journal, PlannedCall, Recorded,
-    Situation, ToolOutcome, Way, answered, messages, next,
+    Situation, ToolOutcome, Transcript, Way, answered, messages, next,
 };
 use regrow_protocol::{Message, Seq, StopReason, ToolCall};
 
@@ -37,15 +37,16 @@ impl<'w> Process<'w> {
         attempt: u32,
     ) -> Self {
         let (agent, inbox_seq) = (world.agent(), Seq::try_from(turn + 1).unwrap());
-        let mut journal = Journal { entries: Vec::new(), run_base, inbound, inbox_seq };
+        let mut journal = Journal { transcript: Transcript::default(), run_base, inbound, inbox_seq };
         match world.cache.take() {
             Some((base, head, entries))
                 if (base, head, head) == (world.context_base, world.head(), run_base) =>
             {
-                journal.entries = entries;
+                journal.transcript = entries;
             }
             _ => {
-                journal.entries = world.entries_after(world.context_base.min(run_base));
+                journal.transcript =
+                    world.entries_after(world.context_base.min(run_base)).into_iter().collect();
                 journal.start_after(world.context_base);
             }
         }
@@ -98,7 +99,8 @@ impl<'w> Process<'w> {
 
     fn call_model(&mut self) -> Result<Option<Final>, Crash> {
         let (journal, recorded) = (self.journal.clone(), self.recorded());
-        let shown = messages(&journal, "P");
+        let conversation = messages(&journal, "P");
+        let shown: Vec<_> = conversation.iter().map(Cow::Borrowed).collect();
         check::present_turn(&shown, &recorded, self.turn, &self.world.script.turns[self.turn]);
         // After a failure a sender gives its results again, which then answer nothing any more.
         if self.world.replies.iter().all(|reply| reply.ending == Ending::Done) {
@@ -168,7 +170,7 @@ impl<'w> Process<'w> {
     fn finish(&mut self, last: Final) -> Result<(), Crash> {
         self.append(vec![Entry::Final(last)])?;
         let (base, head) = (self.world.context_base, self.world.head());
-        self.world.cache = Some((base, head, std::mem::take(&mut self.journal.entries)));
+        self.world.cache = Some((base, head, std::mem::take(&mut self.journal.transcript)));
         Ok(())
     }
 
@@ -188,7 +190,7 @@ impl<'w> Process<'w> {
             self.world.context_base = context_base.unwrap_or(self.world.context_base);
             self.attempt = 0;
             let seq = self.world.head();
-            self.journal.entries.push(Recorded { seq, entry: Arc::new(entry) });
+            self.journal.transcript.push(Recorded { seq, entry: Arc::new(entry) });
             self.world.event()?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regrow_agent::{Agent, Inbound, Limits, Recorded, Reply};
+use regrow_agent::{Agent, Inbound, Limits, Recorded, Reply, Transcript};
 use regrow_protocol::Seq;
 
 use super::process::Process;
@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) log: Vec<String>,
     pub(crate) context_base: Seq,
     /// The entries that the process still has from the run before, with the base and head that they belong to.
-    pub(crate) cache: Option<(Seq, Seq, Vec<Recorded>)>,
+    pub(crate) cache: Option<(Seq, Seq, Transcript)>,
     /// What the models were shown, as JSON.
     pub(crate) asked: BTreeMap<Point, Vec<String>>,
     /// How often each call was executed, and by which tool.
