@@ -24,6 +24,7 @@ mod pause;
 mod scene;
 mod start;
 mod store_away;
-mod storm;
+
 mod stream;
 mod tools;
+mod trial;
