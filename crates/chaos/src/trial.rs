@@ -50,8 +50,9 @@ pub struct Options {
     pub conversations: usize,
     /// What all chance comes from. The replicas' timing is not part of it.
     pub seed: u64,
-    /// The replicas are `regrow-faulty`: some end and stop themselves at named boundaries.
-    pub fail_points: bool,
+    /// The replicas are `regrow-faulty`: some end and stop themselves at one of these boundaries, each with the most times
+    /// that it is passed before.
+    pub boundaries: &'static [Boundary],
     /// The replicas are `regrow-faulty`, and follow this broken protocol.
     pub mutant: Option<String>,
     /// How long a message may take before it counts as lost.
@@ -59,6 +60,25 @@ pub struct Options {
     /// Show progress on standard error.
     pub verbose: bool,
 }
+
+/// A boundary of the protocol, by the name of its fail-point, and the most times that it is passed before it is met.
+pub type Boundary = (&'static str, u32);
+
+/// Boundaries all over the protocol. What is passed rarely is met early in a process's life.
+pub const ANYWHERE: &[Boundary] = &[
+    ("accept.before", 30),
+    ("accept.after", 30),
+    ("claim.before", 3),
+    ("claim.after", 3),
+    ("answer.before", 6),
+    ("answer.after", 6),
+    ("result.before", 6),
+    ("result.after", 6),
+    ("finish.before", 30),
+    ("finish.after", 30),
+    ("heartbeat.after", 3),
+    ("reap.after", 3),
+];
 
 impl Options {
     /// A trial of three replicas of `binary`.
@@ -70,7 +90,7 @@ impl Options {
             pauses,
             conversations: 10,
             seed: 1,
-            fail_points: false,
+            boundaries: &[],
             mutant: None,
             patience: Duration::from_secs(60),
             verbose: false,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use regrow_chaos::history::Promise;
-use regrow_chaos::trial::{self, Options};
+use regrow_chaos::trial::{self, Boundary, Options};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_regrow-faulty");
 
@@ -15,20 +15,24 @@ const TRIALS: u64 = 5;
 
 #[tokio::test]
 async fn no_promise_is_broken_at_any_boundary() {
-    let options = Options { fail_points: true, ..Options::new(PROGRAM.into(), 12, 6) };
+    let options = Options { boundaries: trial::ANYWHERE, ..Options::new(PROGRAM.into(), 12, 6) };
     let report = trial::run(options).await.unwrap();
     assert!(report.is_clean(), "{}\n{report}", report.logs);
 }
 
+/// Where a replica must stand still to become a zombie that writes: its lease was looked at, and nothing is written yet.
+const ABOUT_TO_WRITE: &[Boundary] = &[("finish.before", 5), ("finish.before", 15), ("answer.before", 2)];
+
 /// Tries a broken protocol until a promise is broken, which must be one of these.
-async fn is_found(mutant: &str, promises: &[Promise]) {
+async fn is_found(mutant: &str, boundaries: &'static [Boundary], promises: &[Promise]) {
     for seed in 1..=TRIALS {
         let options = Options {
             seed,
             mutant: Some(mutant.to_owned()),
             // What is lost stays lost; there is no need to wait for it for long.
             patience: Duration::from_secs(5),
-            ..Options::new(PROGRAM.into(), 5, 6)
+            boundaries,
+            ..Options::new(PROGRAM.into(), 6, if boundaries.is_empty() { 2 } else { 8 })
         };
         let report = trial::run(options).await.unwrap();
         let is_symptom =
@@ -41,25 +45,25 @@ async fn is_found(mutant: &str, promises: &[Promise]) {
     assert!(promises.is_empty(), "{mutant} was not found out in {TRIALS} trials");
 }
 
-/// A test for each broken protocol.
+/// A test for each broken protocol, with where its replicas meet fail-points.
 macro_rules! found {
-    ($($name:ident: $mutant:literal breaks $($promise:ident),+;)+) => {
+    ($($name:ident: $mutant:literal at $boundaries:expr, breaks $($promise:ident),+;)+) => {
         $(#[tokio::test]
         async fn $name() {
-            is_found($mutant, &[$(Promise::$promise),+]).await;
+            is_found($mutant, $boundaries, &[$(Promise::$promise),+]).await;
         })+
     };
 }
 
 found! {
-    no_dedupe: "NoDedupe" breaks AcceptedOnce;
-    acknowledgement_before_commit: "AcksEarly" breaks AcceptedOnce, AnsweredOnce;
-    forgotten_steps: "ForgetsEntries" breaks AcceptedOnce;
-    steps_written_twice: "WritesTwice" breaks AcceptedOnce;
-    forgotten_ends: "ForgetsEnds" breaks AnsweredOnce, Takeover;
-    no_takeover: "NeverReaps" breaks AnsweredOnce;
-    no_audit: "ListsNothing" breaks AnsweredOnce;
-    no_epoch_check: "NoFence" breaks AcceptedOnce, AnsweredOnce, InOrder, OneWriter;
-    a_zombie_that_is_told_that_it_wrote: "SwallowsFences" breaks AnsweredOnce, OneWriter;
-    a_journal_with_holes: "SkipsEntries" breaks InOrder, OneWriter;
+    no_dedupe: "NoDedupe" at &[], breaks AcceptedOnce;
+    acknowledgement_before_commit: "AcksEarly" at &[], breaks AcceptedOnce, AnsweredOnce;
+    forgotten_steps: "ForgetsEntries" at &[], breaks AcceptedOnce;
+    steps_written_twice: "WritesTwice" at &[], breaks AcceptedOnce;
+    forgotten_ends: "ForgetsEnds" at &[], breaks AnsweredOnce, Takeover;
+    no_takeover: "NeverReaps" at &[], breaks AnsweredOnce;
+    no_audit: "ListsNothing" at &[], breaks AnsweredOnce;
+    a_journal_with_holes: "SkipsEntries" at &[], breaks InOrder, OneWriter;
+    no_epoch_check: "NoFence" at ABOUT_TO_WRITE, breaks AcceptedOnce, AnsweredOnce, InOrder, OneWriter;
+    a_zombie_that_is_told_that_it_wrote: "SwallowsFences" at ABOUT_TO_WRITE, breaks AnsweredOnce, OneWriter;
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Options) -> Result<ExitCode> {
         replicas: args.replicas.into(),
         conversations: args.conversations,
         seed: args.seed,
-        fail_points: args.fail_points,
+        boundaries: if args.fail_points { trial::ANYWHERE } else { &[] },
         mutant: args.mutant,
         patience: Duration::from_secs(args.patience),
         verbose: true,

@@ -21,22 +21,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The pause between two harms from outside, in milliseconds.
 const PACE: std::ops::Range<u64> = 60..350;
 
-/// Boundaries at which replicas end or stop themselves. What is rare comes first in a process's life.
-const BOUNDARIES: [(&str, u32); 12] = [
-    ("accept.before", 30),
-    ("accept.after", 30),
-    ("claim.before", 3),
-    ("claim.after", 3),
-    ("answer.before", 6),
-    ("answer.after", 6),
-    ("result.before", 6),
-    ("result.after", 6),
-    ("finish.before", 30),
-    ("finish.after", 30),
-    ("heartbeat.after", 3),
-    ("reap.after", 3),
-];
-
 /// Does harm to the replicas of a trial.
 pub(super) struct Killer {
     trial: Arc<Trial>,
@@ -57,7 +41,7 @@ impl Killer {
             trial: Arc::clone(trial),
             cluster,
             env,
-            arming: trial.options.fail_points,
+            arming: !trial.options.boundaries.is_empty(),
         };
         (0..killer.cluster.size()).try_for_each(|index| killer.watch(index))?;
         Ok(killer)
@@ -153,12 +137,13 @@ impl Killer {
         Ok(())
     }
 
-    /// What the next process is armed with: nothing half of the time.
+    /// What the next process is armed with: nothing now and then.
     fn fail_point(&mut self) -> Option<String> {
-        if !self.arming || self.random.bool() {
+        if !self.arming || self.random.u8(..4) == 0 {
             return None;
         }
-        let (boundary, most) = BOUNDARIES[self.random.usize(..BOUNDARIES.len())];
+        let boundaries = self.trial.options.boundaries;
+        let (boundary, most) = boundaries[self.random.usize(..boundaries.len())];
         let effect = if self.left(HarmKind::Pause) > 0 && self.random.bool() { "stop" } else { "kill" };
         Some(format!("{boundary}#{}={effect}", self.random.u32(1..=most)))
     }
