@@ -191,10 +191,9 @@ fn handed_to_sender() -> Final {
 fn limit_reached(journal: &Journal, limits: &Limits, situation: &Situation) -> Option<Final> {
     let limit = |message: String| Some(Final::failed(FailureKind::Limit, message));
     if situation.attempt > limits.attempts {
-        let message = format!(
-            "This message was given up: {} attempts to answer it ended the process that ran it.",
-            limits.attempts
-        );
+        // How often is not known: those that died together share the blame.
+        let message = "This message was given up: again and again the process that answered it ended before it had an \
+                       answer. Send it again if others were the cause.";
         return Some(Final::failed(FailureKind::Crashed, message));
     }
     if situation.age_seconds > limits.seconds {

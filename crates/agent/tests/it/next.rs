@@ -167,7 +167,8 @@ fn limits_end_a_run_visibly() {
             with(4, 0),
             Some((
                 FailureKind::Crashed,
-                "This message was given up: 3 attempts to answer it ended the process that ran it."
+                "This message was given up: again and again the process that answered it ended before it had an \
+                 answer. Send it again if others were the cause."
                     .to_owned(),
             )),
         ),
