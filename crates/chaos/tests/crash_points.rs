@@ -1,7 +1,5 @@
 //! The short list of crash points; the whole list is `regrow-chaos crash-points`.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
 use regrow_chaos::crash_points;
 
 #[tokio::test]

@@ -20,8 +20,8 @@ use crate::{Options, Shutdown};
 /// How long to wait when no connection can be accepted (the process has no file descriptors left, for one).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many surplus connections are told so at a time. More are closed without a word.
-const TURNED_AWAY: usize = 64;
+/// How many surplus connections are told so at a time, at some 10 KB each. More are closed without a word.
+const TURNED_AWAY: usize = 1_024;
 
 /// How long what is left to do may take after the last connection has gone: aborting the runs of clients that left.
 const LAST_TASKS: Duration = Duration::from_secs(1);

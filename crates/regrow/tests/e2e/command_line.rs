@@ -1,6 +1,7 @@
 //! Commands that look at a cluster while its replicas run.
 
 use regrow_chaos::client::Turn;
+use regrow_chaos::faulty;
 
 use crate::expected;
 use crate::scene::{Scene, soon};
@@ -70,4 +71,14 @@ async fn a_message_from_the_command_line_outlives_the_replica_that_took_it() {
     killed.unwrap();
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert_eq!(answer.out.trim_end(), expected::text("a", &["a"], 40));
+}
+
+#[test]
+fn nothing_of_the_faults_is_in_the_program_that_ships() {
+    let program = std::fs::read(crate::scene::PROGRAM).unwrap();
+    let contains = |text: &str| program.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(contains("REGROW_READY_FILE"), "variables can be found in it");
+    for variable in [faulty::FAIL_POINTS, faulty::MUTANT, faulty::WITNESS] {
+        assert!(!contains(variable), "{variable}");
+    }
 }
