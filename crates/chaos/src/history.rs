@@ -91,6 +91,19 @@ pub enum HarmKind {
     Kill,
     /// SIGSTOP for longer than the lease, then SIGCONT.
     Pause,
+    /// The whole machine stood still for a good part of a lease.
+    Stall,
+}
+
+impl HarmKind {
+    /// How often what a replica does may have been begun again for it: a killed replica's runs once. A pause or a stall
+    /// also makes others late, so whoever took over may lose its lease itself.
+    pub(crate) fn excuses(self) -> usize {
+        match self {
+            Self::Kill => 1,
+            Self::Pause | Self::Stall => 2,
+        }
+    }
 }
 
 impl Ask {

@@ -6,6 +6,7 @@
 mod conversation;
 mod killer;
 mod lives;
+mod machine;
 mod progress;
 mod report;
 mod scene;
@@ -29,6 +30,7 @@ use killer::Killer;
 pub use report::Report;
 
 pub(crate) use lives::watch as watch_life;
+pub(crate) use machine::watch as watch_machine;
 pub(crate) use scene::{LEASE, Scene};
 pub(crate) use sender::Sender;
 
@@ -121,6 +123,7 @@ pub async fn run(options: Options) -> Result<Report> {
     })
     .await?;
     scene.open_doors(&cluster)?;
+    machine::watch(&scene)?;
     let (enough, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
     let trial = Arc::new(Trial { options, scene, enough, begun });
     let mut conversations = JoinSet::new();

@@ -19,7 +19,7 @@ use crate::cluster::{self, Cluster, ProcessState};
 use crate::faulty::FAIL_POINTS;
 use crate::history::{Ask, HarmKind, History};
 use crate::model_server::Server;
-use crate::trial::{LEASE, Scene, Sender, watch_life};
+use crate::trial::{LEASE, Scene, Sender, watch_life, watch_machine};
 
 /// The longest that a case may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -132,6 +132,7 @@ async fn try_to_play(program: &Path, case: Case, logs: &mut String) -> Result<Ve
         tokio::spawn(watch_life(Arc::clone(&scene), cluster.pid(replica)?));
     }
     scene.open_doors(&cluster)?;
+    watch_machine(&scene)?;
     let history = converse(&scene, &mut cluster, case).await;
     *logs = cluster.logs();
     let history = history?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::check::Session;
-use super::{Ask, HarmKind, Outcome, Promise};
+use super::{Ask, Outcome, Promise};
 
 /// Replicas that must have died under a run, at the least, before it may be given up.
 const DEATHS: usize = 3;
@@ -57,7 +57,6 @@ fn may_fail(session: &Session<'_>, asks: &[&Ask], failed: &Ask) -> bool {
     }
     let begun = asks.iter().map(|ask| ask.sent).min().unwrap_or_default();
     let deaths = session.harms.iter().filter(|harm| harm.from <= failed.ended && harm.until >= begun);
-    let weight = |kind| if kind == HarmKind::Pause { 2 } else { 1 };
     failed.outcome == Outcome::Failed("run_crashed".to_owned())
-        && deaths.map(|harm| weight(harm.kind)).sum::<usize>() >= DEATHS
+        && deaths.map(|harm| harm.kind.excuses()).sum::<usize>() >= DEATHS
 }

@@ -96,13 +96,11 @@ impl Session<'_> {
         answered.min_by_key(|ask| ask.ended).map(|ask| (digest(&ask.whole_text()), ask.ended))
     }
 
-    /// How often what runs at some time between two moments may have been begun again for the harm that was done: a
-    /// killed replica's runs once. A pause also stops what shares a machine's store with the paused replica, so whoever
-    /// took over may be late itself.
+    /// How often what runs at some time between two moments may have been begun again for the harm that was done.
     pub(super) fn excuses(&self, from: Duration, until: Duration) -> usize {
         let from = from.saturating_sub(ON_THE_WAY);
         let during = self.harms.iter().filter(|harm| harm.from <= until && harm.until >= from);
-        during.map(|harm| if harm.kind == HarmKind::Pause { 2 } else { 1 }).sum()
+        during.map(|harm| harm.kind.excuses()).sum()
     }
 
     /// The harm that was done around this time, for people.
@@ -113,7 +111,7 @@ impl Session<'_> {
 
     /// A replica that was paused may go on, for a moment, with what it was about to do.
     pub(super) fn woke_between(&self, from: Duration, until: Duration) -> bool {
-        let mut pauses = self.harms.iter().filter(|harm| harm.kind == HarmKind::Pause);
+        let mut pauses = self.harms.iter().filter(|harm| harm.kind != HarmKind::Kill);
         pauses.any(|pause| pause.from <= until && pause.until >= from)
     }
 }

@@ -13,7 +13,6 @@ use super::progress::count;
 use super::{Trial, lives};
 use crate::cluster::{Cluster, ProcessState};
 use crate::faulty::FAIL_POINTS;
-use crate::history::HarmKind;
 
 /// The pause between two looks at the replicas.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -49,7 +48,7 @@ impl Killer {
 
     /// Does all the harm that is asked for, and makes sure that all replicas run in the end.
     pub(super) async fn work(&mut self) -> Result<()> {
-        while self.left(HarmKind::Kill) + self.left(HarmKind::Pause) > 0
+        while self.kills_left() + self.pauses_left() > 0
             || self.trial.scene.pauses.load(Ordering::Relaxed) > 0
         {
             for index in 0..self.cluster.size() {
@@ -79,7 +78,7 @@ impl Killer {
 
     /// Harms a replica from outside.
     async fn harm(&mut self) -> Result<()> {
-        let (kills, pauses) = (self.left(HarmKind::Kill), self.left(HarmKind::Pause));
+        let (kills, pauses) = (self.kills_left(), self.pauses_left());
         let upright: Vec<usize> = (0..self.cluster.size())
             .filter(|index| self.cluster.state(*index).is_ok_and(|state| state == ProcessState::Running))
             .collect();
@@ -98,14 +97,12 @@ impl Killer {
         Ok(())
     }
 
-    fn left(&self, kind: HarmKind) -> usize {
-        let progress = &self.trial.scene.progress;
-        match kind {
-            HarmKind::Kill => self.trial.options.kills.saturating_sub(progress.kills.load(Ordering::Relaxed)),
-            HarmKind::Pause => {
-                self.trial.options.pauses.saturating_sub(progress.pauses.load(Ordering::Relaxed))
-            }
-        }
+    fn kills_left(&self) -> usize {
+        self.trial.options.kills.saturating_sub(self.trial.scene.progress.kills.load(Ordering::Relaxed))
+    }
+
+    fn pauses_left(&self) -> usize {
+        self.trial.options.pauses.saturating_sub(self.trial.scene.progress.pauses.load(Ordering::Relaxed))
     }
 
     async fn kill(&mut self, index: usize) -> Result<()> {
@@ -144,7 +141,7 @@ impl Killer {
         }
         let boundaries = self.trial.options.boundaries;
         let (boundary, most) = boundaries[self.random.usize(..boundaries.len())];
-        let effect = if self.left(HarmKind::Pause) > 0 && self.random.bool() { "stop" } else { "kill" };
+        let effect = if self.pauses_left() > 0 && self.random.bool() { "stop" } else { "kill" };
         Some(format!("{boundary}#{}={effect}", self.random.u32(1..=most)))
     }
 }

@@ -18,6 +18,8 @@ pub struct Report {
     pub kills: usize,
     /// Replicas that were paused beyond their lease.
     pub pauses: usize,
+    /// Times that the whole machine stood still.
+    pub stalls: usize,
     /// Conversations.
     pub sessions: usize,
     /// Messages that were accepted.
@@ -72,6 +74,7 @@ impl Report {
         Self {
             kills: of_kind(HarmKind::Kill),
             pauses: of_kind(HarmKind::Pause),
+            stalls: of_kind(HarmKind::Stall),
             sessions: history.sessions.len(),
             accepted: history.accepted(),
             answered: history.answered(),
@@ -97,9 +100,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, usize); 12] = [
+        let rows: [(&str, usize); 13] = [
             ("replicas killed", self.kills),
             ("replicas paused beyond their lease", self.pauses),
+            ("stalls of the whole machine", self.stalls),
             ("conversations", self.sessions),
             ("messages accepted", self.accepted),
             ("messages answered", self.answered),
