@@ -140,10 +140,10 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Nobody can write: ends a replica that stands still with the write lock and whose lease is over. Those who could not
-    /// renew theirs meanwhile get the time to do so.
-    async fn look_for_holder(&self) {
-        self.steps.stalled();
+    /// Nobody can write since `began`: ends a replica that stands still with the write lock and whose lease is over. Those
+    /// who could not renew theirs meanwhile get the time to do so.
+    async fn look_for_holder(&self, began: i64) {
+        self.steps.stalled(began);
         let Some(pid) = self.holder.standing_still() else { return };
         let Some(replica) = self.liveness.replica_of(pid) else { return };
         let now = (self.clock)();
@@ -201,13 +201,19 @@ impl Store for SqliteStore {
     }
 
     async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
+        let began = (self.clock)();
         let mut answer = std::pin::pin!(heartbeat::heartbeat(&self.writer, replica));
-        loop {
+        let answer = loop {
             tokio::select! {
-                answer = &mut answer => return answer,
-                () = tokio::time::sleep(STALLED) => self.look_for_holder().await,
+                answer = &mut answer => break answer,
+                () = tokio::time::sleep(STALLED) => self.look_for_holder(began).await,
             }
+        };
+        match &answer {
+            Ok(_) => self.steps.wrote(),
+            Err(_) => self.steps.stalled(began),
         }
+        answer
     }
 
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {

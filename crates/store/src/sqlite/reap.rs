@@ -13,7 +13,7 @@ use super::steps::Steps;
 use super::writer::{Tx, Writer};
 use crate::{Claimed, Error, Hint, Reaped};
 
-const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :now";
+const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :latest";
 
 const LONGEST_LEASE: &str = "SELECT coalesce(max(lease_ms), 0) FROM replicas";
 
@@ -50,21 +50,20 @@ pub(super) async fn reap(
     steps: &Steps,
 ) -> Result<Reaped, Error> {
     let crashed = liveness.dead();
-    let (now, stepped) = steps.look();
-    let (mut gone, orphans, longest) = readers
+    let look = steps.look();
+    let (mut gone, orphans) = readers
         .read(move |c| {
+            let longest: i64 = c.prepare_cached(LONGEST_LEASE)?.query_row([], |r| r.get(0))?;
+            let latest = look.over_until(Duration::from_millis(longest.unsigned_abs()) / 2);
             let mut statement = c.prepare_cached(EXPIRED)?;
+            // Without a time it finds none.
             let expired =
-                statement.query_map(named_params! { ":now": now }, |r| row::replica(r, "replica"))?;
+                statement.query_map(named_params! { ":latest": latest }, |r| row::replica(r, "replica"))?;
             let expired: Vec<ReplicaId> = expired.collect::<Result<_, _>>()?;
             let orphans: bool = c.prepare_cached(ORPHANS)?.query_row([], |r| r.get(0))?;
-            let longest: i64 = c.prepare_cached(LONGEST_LEASE)?.query_row([], |r| r.get(0))?;
-            Ok((expired, orphans, Duration::from_millis(longest.unsigned_abs())))
+            Ok((expired, orphans))
         })
         .await?;
-    if stepped.is_some_and(|ago| ago < longest / 2) {
-        gone.clear();
-    }
     // A lease may have been renewed since it was read; the deletion checks again, except for the dead.
     gone.retain(|replica| !crashed.contains(replica));
     if gone.is_empty() && crashed.is_empty() && !orphans {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use regrow_protocol::ReplicaId;
 use regrow_store::sqlite::{Options, SqliteStore};
 use regrow_store::{Accept, Accepted, Beat, Error, Reaped, Store};
 
@@ -118,4 +119,58 @@ async fn after_the_clock_was_set_forward_whoever_lives_has_time_to_renew() {
     clock.fetch_add(2 * i64::try_from(LEASE.as_millis()).unwrap(), Ordering::SeqCst);
     assert_eq!(store.reap().await.unwrap(), Reaped::default());
     assert!(matches!(peers.heartbeat(living).await.unwrap(), Beat::Alive { .. }));
+}
+
+/// A heartbeat that waits for another process, long enough to be noticed; `meanwhile` is done in that time.
+async fn slow_beat(
+    harness: &SqliteHarness,
+    store: &SqliteStore,
+    replica: ReplicaId,
+    meanwhile: impl FnOnce(),
+) {
+    let blocker = harness.connection();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let release = async {
+        // The passing of time is what is tested.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        meanwhile();
+        blocker.execute_batch("COMMIT").unwrap();
+    };
+    let (beat, ()) = tokio::join!(store.heartbeat(replica), release);
+    assert!(matches!(beat.unwrap(), Beat::Alive { .. }));
+}
+
+#[tokio::test]
+async fn a_replica_that_hangs_is_found_out_although_every_write_is_slow() {
+    let harness = SqliteHarness::new();
+    let [store, peers] = [(); 2].map(|()| SqliteStore::open(&harness.options()).unwrap());
+    let (living, hanging) = (joined(&store).await, joined(&peers).await);
+    harness.pass(LEASE);
+    slow_beat(&harness, &store, living, || {}).await;
+    assert_eq!(store.reap().await.unwrap().replicas, [hanging]);
+}
+
+#[tokio::test]
+async fn whoever_could_not_renew_because_nobody_could_write_has_time_to_do_so() {
+    let harness = SqliteHarness::new();
+    let [store, peers] = [(); 2].map(|()| SqliteStore::open(&harness.options()).unwrap());
+    let (living, waiting) = (joined(&store).await, joined(&peers).await);
+    slow_beat(&harness, &store, living, || harness.pass(LEASE)).await;
+    assert_eq!(store.reap().await.unwrap(), Reaped::default());
+    harness.pass(LEASE / 2);
+    assert_eq!(store.reap().await.unwrap().replicas, [waiting], "it has had its time");
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_at_once_is_no_reason_to_give_up_those_who_live() {
+    let harness = SqliteHarness::new();
+    let [store, peers] = [(); 2].map(|()| SqliteStore::open(&harness.options()).unwrap());
+    let (living, waiting) = (joined(&store).await, joined(&peers).await);
+    harness.connection().execute_batch("ALTER TABLE replicas RENAME TO elsewhere").unwrap();
+    store.heartbeat(living).await.unwrap_err();
+    harness.pass(LEASE);
+    harness.connection().execute_batch("ALTER TABLE elsewhere RENAME TO replicas").unwrap();
+    assert!(matches!(store.heartbeat(living).await.unwrap(), Beat::Alive { .. }));
+    assert_eq!(store.reap().await.unwrap(), Reaped::default());
+    assert!(matches!(peers.heartbeat(waiting).await.unwrap(), Beat::Alive { .. }));
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use regrow_protocol::ReplicaId;
 use regrow_store::Store;
@@ -48,6 +49,11 @@ impl SqliteHarness {
         Connection::open(self.path()).unwrap()
     }
 
+    /// Time passes.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
     fn living(&self, except: ReplicaId) -> Vec<ReplicaId> {
         let connection = self.connection();
         let sql = "SELECT replica FROM replicas WHERE expires_at > ?1 AND replica <> ?2";
@@ -69,7 +75,7 @@ impl Harness for SqliteHarness {
 
     async fn lapse(&self, replica: ReplicaId) {
         let others = self.living(replica);
-        self.clock.fetch_add(i64::try_from(LEASE.as_millis()).unwrap(), Ordering::SeqCst);
+        self.pass(LEASE);
         let peers = self.replica_handle();
         for other in others {
             peers.heartbeat(other).await.unwrap();
