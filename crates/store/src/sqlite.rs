@@ -144,11 +144,10 @@ impl SqliteStore {
     /// who could not renew theirs meanwhile get the time to do so.
     async fn look_for_holder(&self, began: i64) {
         self.steps.stalled(began);
-        let Some(pid) = self.holder.standing_still() else { return };
-        let Some(replica) = self.liveness.replica_of(pid) else { return };
+        let Some((pid, replica)) = self.holder.standing_still(&self.liveness) else { return };
         let now = (self.clock)();
         if self.pulse.read(move |c| reap::is_expired(c, replica, now)).await.unwrap_or(false)
-            && self.holder.standing_still() == Some(pid)
+            && self.holder.standing_still(&self.liveness) == Some((pid, replica))
         {
             holder::end(pid, replica);
         }

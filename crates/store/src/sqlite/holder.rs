@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use regrow_protocol::ReplicaId;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::liveness::Liveness;
+
 /// The byte of the shared-memory file that SQLite locks for writing (`WAL_WRITE_LOCK` of its file format).
 const WRITE_LOCK: u64 = 120;
 
@@ -26,19 +28,43 @@ pub(super) struct Holder {
 
 impl Holder {
     pub(super) fn new(database: &Path) -> Self {
-        let mut name = database.as_os_str().to_owned();
+        // SQLite puts its files beside the real one.
+        let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+        let mut name = database.into_os_string();
         name.push("-shm");
         Self { shared_memory: name.into() }
     }
 
-    /// The process that holds the write lock and stands still, if there is one.
-    pub(super) fn standing_still(&self) -> Option<u32> {
-        let file = fs::metadata(&self.shared_memory).ok()?;
-        let locks = fs::read_to_string("/proc/locks").ok()?;
-        let pid = locks.lines().find_map(|line| holder_in(line, file.ino()))?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        is_stopped(&stat).then_some(pid)
+    /// The process that holds the write lock and stands still, if there is one, and its replica. That it is this replica's
+    /// is taken from the system, which says that it holds the replica's lock as well; an id of a process that somebody
+    /// wrote down may be another process's by now, or in this process namespace.
+    pub(super) fn standing_still(&self, liveness: &Liveness) -> Option<(u32, ReplicaId)> {
+        let locks = Locks::read()?;
+        let pid = locks.holders("POSIX", WRITE_LOCK, &self.shared_memory).find(|pid| stands_still(*pid))?;
+        let is_its = |lock: &Path| locks.holders("FLOCK", 0, lock).any(|holder| holder == pid);
+        Some((pid, liveness.find(is_its)?))
     }
+}
+
+/// The locks of all processes, as `/proc/locks` lists them.
+struct Locks(String);
+
+impl Locks {
+    fn read() -> Option<Self> {
+        fs::read_to_string("/proc/locks").ok().map(Self)
+    }
+
+    /// The processes with a lock of this kind that lets nobody else have the byte at `at` of `file`. There is one, unless
+    /// files of several devices have the same number; the devices are not compared, because some file systems tell
+    /// another one here than for the file.
+    fn holders(&self, kind: &'static str, at: u64, file: &Path) -> impl Iterator<Item = u32> {
+        let inode = fs::metadata(file).ok().map(|file| file.ino());
+        self.0.lines().filter_map(move |line| holder_in(line, kind, at, inode?))
+    }
+}
+
+fn stands_still(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_stopped(&stat))
 }
 
 /// Kills the stopped process `pid` of a replica whose lease is over.
@@ -54,17 +80,17 @@ pub(super) fn end(pid: u32, replica: ReplicaId) {
     }
 }
 
-/// The process that holds the write lock of the file with this inode, if the line of `/proc/locks` is about that:
+/// The process that holds such a lock of the file with this inode, if the line of `/proc/locks` is about that:
 /// `1: POSIX  ADVISORY  WRITE 4711 fe:00:262147 120 120`.
-fn holder_in(line: &str, inode: u64) -> Option<u32> {
+fn holder_in(line: &str, kind: &str, at: u64, inode: u64) -> Option<u32> {
     let mut words = line.split_whitespace().skip(1);
     // A line of somebody who waits has an arrow before its kind.
-    let (kind, _, mode) = (words.next()?, words.next()?, words.next()?);
+    let (its_kind, _, mode) = (words.next()?, words.next()?, words.next()?);
     let (pid, file, from, until) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let covers = from.parse::<u64>().ok()? <= WRITE_LOCK
-        && until.parse::<u64>().map_or(until == "EOF", |until| until >= WRITE_LOCK);
-    let is_ours = file.rsplit(':').next()?.parse::<u64>().ok()? == inode;
-    (kind == "POSIX" && mode == "WRITE" && covers && is_ours).then(|| pid.parse().ok())?
+    let covers =
+        from.parse::<u64>().ok()? <= at && until.parse::<u64>().map_or(until == "EOF", |until| until >= at);
+    let is_its = file.rsplit(':').next()?.parse::<u64>().ok()? == inode;
+    (its_kind == kind && mode == "WRITE" && covers && is_its).then(|| pid.parse().ok())?
 }
 
 /// Whether `/proc/<pid>/stat` says that the process is stopped. One that a debugger holds is left alone.
@@ -79,8 +105,9 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_writes() {
         let held = "1: POSIX  ADVISORY  WRITE 4711 fe:00:262147 120 120";
-        assert_eq!(holder_in(held, 262_147), Some(4711));
-        assert_eq!(holder_in(held, 7), None);
+        let holder = |line: &str, inode| holder_in(line, "POSIX", WRITE_LOCK, inode);
+        assert_eq!(holder(held, 262_147), Some(4711));
+        assert_eq!(holder(held, 7), None);
         for other in [
             "1: -> POSIX  ADVISORY  WRITE 4711 fe:00:262147 120 120",
             "1: POSIX  ADVISORY  READ 4711 fe:00:262147 120 120",
@@ -88,8 +115,10 @@ mod tests {
             "1: FLOCK  ADVISORY  WRITE 4711 fe:00:262147 0 EOF",
             "",
         ] {
-            assert_eq!(holder_in(other, 262_147), None, "{other}");
+            assert_eq!(holder(other, 262_147), None, "{other}");
         }
+        let replica = "1: FLOCK  ADVISORY  WRITE 4711 fe:00:262148 0 EOF";
+        assert_eq!(holder_in(replica, "FLOCK", 0, 262_148), Some(4711));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //!
 //! Each replica holds a lock on a file of its own. The kernel frees it when the process ends, however it ends, so a peer
 //! that can take the lock knows at once that its holder is dead. A process that merely hangs keeps its lock; its lease
-//! runs out instead. The file tells the id of the process, for those who wait for it.
+//! runs out instead.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -45,9 +44,8 @@ impl Liveness {
         let aside = path.with_extension("locking");
         // Locked under another name first: a peer that finds the file must not find it free.
         let take = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&aside)?;
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&aside)?;
             file.try_lock().map_err(std::io::Error::from)?;
-            write!(file, "{}", std::process::id())?;
             std::fs::rename(&aside, &path)?;
             Ok(file)
         };
@@ -77,13 +75,9 @@ impl Liveness {
         replicas.filter(|replica| !self.holds(*replica))
     }
 
-    /// The living replica of another process, by the id of its process.
-    pub(super) fn replica_of(&self, pid: u32) -> Option<ReplicaId> {
-        let pid = pid.to_string();
-        let is_its = |replica: &ReplicaId| {
-            std::fs::read_to_string(self.path(*replica)).is_ok_and(|written| written == pid)
-        };
-        self.peers().find(|replica| is_its(replica) && !self.is_free(*replica))
+    /// The replica of another process whose lock `holds` says is held as asked; it is given the lock's file.
+    pub(super) fn find(&self, holds: impl Fn(&Path) -> bool) -> Option<ReplicaId> {
+        self.peers().find(|replica| holds(&self.path(*replica)))
     }
 
     /// Removes what a dead replica left behind.

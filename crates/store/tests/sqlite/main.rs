@@ -14,5 +14,6 @@ mod group_commit;
 mod harness;
 mod hints;
 mod schema;
+mod stopped;
 
 conformance::conformance!(sqlite, crate::harness::SqliteHarness);
