@@ -21,8 +21,9 @@ const READ_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Prompts {
     rendered: Mutex<HashMap<String, Rendered>>,
-    /// Held while files are read: of a burst of runs, one reads them and the others wait for it.
-    reading: tokio::sync::Mutex<()>,
+    /// Each is held while an agent's files are read: of a burst of its runs, one reads them and the others wait for it.
+    /// Files that cannot be read for a while stop the runs of no other agent.
+    reading: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +40,8 @@ impl Prompts {
         if let Some(prompt) = self.fresh(id, &today) {
             return prompt;
         }
-        let _reading = self.reading.lock().await;
+        let reading = self.reading(id);
+        let _reading = reading.lock().await;
         if let Some(prompt) = self.fresh(id, &today) {
             return prompt;
         }
@@ -49,6 +51,11 @@ impl Prompts {
         let rendered = Rendered { at: Instant::now(), today, prompt: Arc::clone(&prompt) };
         self.rendered.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), rendered);
         prompt
+    }
+
+    fn reading(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(reading.entry(id.to_owned()).or_default())
     }
 
     fn fresh(&self, id: &str, today: &str) -> Option<Arc<str>> {
@@ -102,7 +109,34 @@ fn day(timezone: Option<&str>, at: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use regrow_agent::Limits;
+    use regrow_tools::Toolbox;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_agent_whose_files_cannot_be_read_holds_up_no_other() {
+        let workspace = tempfile::tempdir().unwrap();
+        let agent = AgentProfile {
+            name: "Fern".to_owned(),
+            workspace: workspace.path().to_owned(),
+            state_dir: workspace.path().to_owned(),
+            models: Vec::new(),
+            tools: Toolbox::new(Vec::new()),
+            limits: Limits { steps: 1, seconds: 1, tokens: 0, attempts: 1 },
+            reserve_tokens: 0,
+            keep_recent_tokens: 0,
+            file_chars: 1_000,
+            total_chars: 1_000,
+            timezone: None,
+        };
+        let prompts = Prompts::default();
+        let stuck = prompts.reading("stuck");
+        let _reads = stuck.lock().await;
+        assert!(prompts.render("stuck", &agent, 0).now_or_never().is_none());
+        assert!(prompts.render("other", &agent, 0).await.contains("Fern"));
+    }
 
     #[test]
     fn the_day_is_that_of_the_user() {
