@@ -22,7 +22,7 @@ pub(crate) use find::local;
 /// How long replicas may all be away before a message is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long they may be when none has accepted the message yet: most likely none was started.
+/// How long they may be when none was reached yet: most likely none was started.
 const PATIENCE_AT_FIRST: Duration = Duration::from_secs(1);
 
 /// A connection that lasted this long was worth something, even if no text came.
@@ -79,6 +79,10 @@ pub(crate) struct Answer {
 struct Reading {
     answer: Answer,
     last_event: Option<String>,
+    /// When the gateway that is read from answered; nothing if it has not.
+    since: Option<Instant>,
+    /// Somebody is there, even if nothing was answered.
+    reached: bool,
 }
 
 /// How one attempt ended.
@@ -120,9 +124,10 @@ impl Client {
         let mut refusals = 0;
         let mut last_word = Instant::now();
         loop {
-            let (begun, before) = (Instant::now(), reading.answer.text.len());
+            let before = reading.answer.text.len();
             let ended = self.attempt(question, &mut reading, &mut on_event).await?;
-            if reading.answer.text.len() > before || begun.elapsed() > SETTLED {
+            let settled = reading.since.take().is_some_and(|since| since.elapsed() > SETTLED);
+            if reading.answer.text.len() > before || settled {
                 last_word = Instant::now();
                 pause = Pause::default();
             }
@@ -139,21 +144,20 @@ impl Client {
                 }
             };
             on_event(Event::Lost);
-            let answered = refusals > 0 || !reading.answer.run.is_empty();
-            self.check_patience(&why, last_word.elapsed(), answered)?;
+            self.check_patience(&why, last_word.elapsed(), refusals > 0 || reading.reached)?;
             self.at = (self.at + 1) % self.urls.len();
             tokio::time::sleep(pause.next().max(after)).await;
         }
     }
 
     /// The error is the end of the patience. Every address is tried before.
-    fn check_patience(&self, why: &str, away: Duration, answered: bool) -> anyhow::Result<()> {
+    fn check_patience(&self, why: &str, away: Duration, reached: bool) -> anyhow::Result<()> {
         let urls = self.urls.join(", ");
         if away > PATIENCE {
             let seconds = PATIENCE.as_secs();
             bail!("{why}; asked {urls} for {seconds} s. Is one running? Start it with: regrow");
         }
-        if !answered && away > PATIENCE_AT_FIRST && self.at + 1 == self.urls.len() {
+        if !reached && away > PATIENCE_AT_FIRST && self.at + 1 == self.urls.len() {
             bail!("{why}. No gateway answers at {urls}; start one with: regrow");
         }
         Ok(())
@@ -169,7 +173,10 @@ impl Client {
         let response = match timeout(SILENCE, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Ok(Ended::Lost(stream::plain(&error))),
-            Err(_) => return Ok(Ended::Lost("the gateway does not answer".to_owned())),
+            Err(_) => {
+                reading.reached = true;
+                return Ok(Ended::Lost("the gateway does not answer".to_owned()));
+            }
         };
         if !response.status().is_success() {
             return stream::refused(response).await;
@@ -180,7 +187,8 @@ impl Client {
         answer.continued += u32::from(!answer.run.is_empty());
         answer.run = header("x-regrow-run-id");
         answer.session_key = header("x-openclaw-session-key");
-        on_event(Event::Accepted { run: &answer.run });
+        (reading.since, reading.reached) = (Some(Instant::now()), true);
+        on_event(Event::Accepted { run: &reading.answer.run });
         stream::read(response, reading, on_event).await
     }
 
@@ -202,5 +210,24 @@ impl Client {
             request = request.header("last-event-id", id);
         }
         request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// It is stopped: connections come about, and nothing is answered. The time passes by itself as long as nothing comes.
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_never_answers_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut client = Client::of(vec![url], None, true).unwrap();
+        let question = Question { message: "Hello", agent: None, session_key: "s", key: "k" };
+        let asked = timeout(PATIENCE * 10, client.ask(&question, |_| {})).await;
+        let error = asked.expect("the patience ends").unwrap_err().to_string();
+        assert!(error.starts_with("the gateway does not answer"), "{error}");
     }
 }
