@@ -90,8 +90,9 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
         shutdown.clone(),
     );
     let mut gateway = tokio::spawn(gateway);
-    announce(state, address, &worker, started)?;
+    // Whoever reads that it serves may ask it to stop at once.
     let mut stop = Stop::listen()?;
+    announce(state, address, &worker, started)?;
     tokio::select! {
         () = stop.next() => {}
         ended = &mut gateway => {
