@@ -146,7 +146,7 @@ impl SqliteStore {
         self.steps.stalled(began);
         let Some((pid, replica)) = self.holder.standing_still(&self.liveness) else { return };
         let now = (self.clock)();
-        if self.pulse.read(move |c| reap::is_expired(c, replica, now)).await.unwrap_or(false)
+        if self.pulse.read(move |c| reap::is_over(c, replica, now)).await.unwrap_or(false)
             && self.holder.standing_still(&self.liveness) == Some((pid, replica))
         {
             holder::end(pid, replica);

@@ -32,15 +32,19 @@ const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, 
         updated_at = :now
     WHERE session = :session AND state = 2";
 
-/// The lease of this replica is over.
-pub(super) fn is_expired(
+/// Whether the lease of a replica is over that keeps all others from writing. If the store does not know it, because it is
+/// about to join or has been given up, then with the last lease of all: nobody can renew one meanwhile.
+const OVER: &str = "SELECT coalesce((SELECT expires_at FROM replicas WHERE replica = :replica),
+    (SELECT max(expires_at) FROM replicas), 0) <= :now";
+
+/// See [`OVER`].
+pub(super) fn is_over(
     connection: &rusqlite::Connection,
     replica: ReplicaId,
     now: i64,
 ) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM replicas WHERE replica = :replica AND expires_at <= :now)";
     let params = named_params! { ":replica": replica.as_bytes(), ":now": now };
-    connection.prepare_cached(sql)?.query_row(params, |r| r.get(0))
+    connection.prepare_cached(OVER)?.query_row(params, |r| r.get(0))
 }
 
 pub(super) async fn reap(
