@@ -27,7 +27,8 @@ pub struct History {
     /// The last message of each session, sent when all others had been answered or given up: what the model is shown
     /// with it is what the session has become.
     pub sessions: BTreeMap<String, String>,
-    /// What clients asked and were told.
+    /// What clients asked and were told. Each message is sent again until its end is known, or its sender's patience is at
+    /// an end.
     pub asks: Vec<Ask>,
     /// What the model was asked, in the order of arrival.
     pub calls: Vec<Call>,

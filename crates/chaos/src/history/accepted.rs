@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Session;
-use super::{Ask, Promise, Violation};
+use super::{Ask, Outcome, Promise, Violation};
 
 pub(super) fn judge(session: &mut Session<'_>) {
     let mut wrong = Vec::new();
@@ -12,6 +12,9 @@ pub(super) fn judge(session: &mut Session<'_>) {
             asks.iter().filter_map(|ask| ask.accepted.as_ref()).map(|(_, run)| run.as_str()).collect();
         if runs.len() > 1 {
             wrong.push(format!("{message} was accepted as several runs: {runs:?}"));
+        }
+        if runs.is_empty() && asks.iter().any(|ask| ask.outcome == Outcome::Answered) {
+            wrong.push(format!("{message} was answered, and nobody was told as which run"));
         }
         let Some(census) = &session.census else { continue };
         let times = census.order.iter().filter(|other| *other == message).count();
@@ -22,7 +25,15 @@ pub(super) fn judge(session: &mut Session<'_>) {
             wrong.push(format!("{message} was acknowledged, and the session does not have it"));
         }
     }
+    wrong.extend(unsent(session));
     wrong.into_iter().for_each(|what| session.broken(Promise::AcceptedOnce, what));
+}
+
+/// Messages that stand in the session, and that nobody sent there.
+fn unsent<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
+    let order = session.census.iter().flat_map(|census| &census.order);
+    let unsent = order.filter(|message| !session.messages.contains_key(*message));
+    unsent.map(|message| format!("{message} stands in the session, and nobody sent it there"))
 }
 
 /// Two messages never are one run.

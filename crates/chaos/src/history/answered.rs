@@ -15,6 +15,9 @@ pub(super) fn judge(session: &mut Session<'_>) {
         let accepted = asks.iter().any(|ask| ask.accepted.is_some());
         match ends.len() {
             0 if accepted => wrong.push(format!("{message} was accepted, and nobody was told its end")),
+            0 if !asks.iter().all(|ask| matches!(ask.outcome, Outcome::Refused(_))) => {
+                wrong.push(format!("{message} was sent until patience was at an end, and was not refused"));
+            }
             0 | 1 => {}
             _ => wrong.push(format!("{message} has several ends: {ends:?}")),
         }
@@ -24,20 +27,30 @@ pub(super) fn judge(session: &mut Session<'_>) {
             wrong.push(format!("{message} failed without a cause: {:?}", ask.outcome));
         }
     }
-    wrong.extend(foreign(session));
+    wrong.extend(invented(session));
     if session.census.is_none() {
         wrong.push("the model was never asked about the session's last message".to_owned());
     }
     wrong.into_iter().for_each(|what| session.broken(Promise::AnsweredOnce, what));
 }
 
-/// Replies that the model never gave to their message.
-fn foreign<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
-    session.messages.keys().filter_map(|message| {
-        let (reply, _) = session.reply(message)?;
-        let mut calls = session.calls.iter().filter(|call| call.id.as_deref() == Some(message));
-        (!calls.any(|call| call.answer == reply))
-            .then(|| format!("{message} was answered with what the model never said to it"))
+/// What the model never said to a message, and its sender got: a reply is an answer as a whole, a stream that did not
+/// come to its end the beginning of one.
+fn invented<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
+    session.messages.iter().filter_map(|(message, asks)| {
+        let answers = || {
+            let calls = session.calls.iter().filter(|call| call.id.as_deref() == Some(message));
+            calls.map(|call| &*call.answer)
+        };
+        let said = |ask: &&&Ask| {
+            let text = ask.whole_text();
+            match ask.outcome {
+                Outcome::Answered => answers().any(|answer| answer == text),
+                _ => text.is_empty() || answers().any(|answer| answer.starts_with(&text)),
+            }
+        };
+        let ask = asks.iter().find(|ask| !said(ask))?;
+        Some(format!("{message} was told what the model never said to it: {:?}", ask.whole_text()))
     })
 }
 

@@ -25,21 +25,26 @@ fn of_message(session: &Session<'_>, message: &str, calls: &[&Call]) -> Vec<Stri
     let mut wrong = Vec::new();
     let begun = calls.first().map_or(Duration::ZERO, |call| arrival(call));
     let told = session.reply(message).map(|(_, at)| at);
-    let mut most = 0;
+    // How many steps have begun.
+    let mut begun_steps = 0;
     let mut steps: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
     for call in calls {
         let at = arrival(call);
         let woken = session.woke_between(begun, at);
-        if call.rounds < most && !woken {
+        if call.rounds + 1 < begun_steps && !woken {
+            let latest = begun_steps - 1;
             wrong.push(format!(
-                "{message}: step {} was executed again after step {most} had begun",
+                "{message}: step {} was executed again after step {latest} had begun",
                 call.rounds
             ));
+        }
+        if call.rounds > begun_steps {
+            wrong.push(format!("{message}: step {} began, and the one before it never did", call.rounds));
         }
         if told.is_some_and(|told| at > told + UNDER_WAY) && !woken {
             wrong.push(format!("{message}: the model was asked again after the reply had been told"));
         }
-        most = most.max(call.rounds);
+        begun_steps = begun_steps.max(call.rounds + 1);
         steps.entry(call.rounds).or_default().push(at);
     }
     for (step, times) in steps {

@@ -34,7 +34,7 @@ fn call(id: &str, arrived: u64, seen: &[&str], rounds: usize) -> Call {
         seen: seen.join(",").into(),
         heard: heard.into(),
         rounds,
-        answer: digest(&format!("reply to {id}")),
+        answer: format!("reply to {id}").into(),
         tokens: 0,
         state: State::Completed,
     }
@@ -65,14 +65,23 @@ fn last(history: &mut History) -> &mut Call {
     history.calls.last_mut().unwrap()
 }
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 22] = [
     ("two runs", |h| h.asks[2].accepted = Some((at(141), "run-x".into())), Promise::AcceptedOnce),
     ("consumed twice", |h| *last(h) = call("c", 405, &["a", "b", "b", "c"], 0), Promise::AcceptedOnce),
     ("acknowledged and lost", |h| *last(h) = call("c", 405, &["a", "c"], 0), Promise::AcceptedOnce),
     ("one run for two", |h| h.asks[3].accepted = h.asks[0].accepted.clone(), Promise::AcceptedOnce),
+    ("sent by nobody", |h| *last(h) = call("c", 405, &["a", "b", "x", "c"], 0), Promise::AcceptedOnce),
+    ("answered as no run", |h| h.asks[0].accepted = None, Promise::AcceptedOnce),
     ("never answered", |h| h.asks[2].outcome = Outcome::Lost, Promise::AnsweredOnce),
     ("two replies", |h| h.asks.push(Ask { text: "other".into(), ..ask("a", 300) }), Promise::AnsweredOnce),
     ("the answer to another", |h| h.asks[2].text = "reply to a".into(), Promise::AnsweredOnce),
+    (
+        "in vain until patience ends",
+        |h| h.asks[1..3].iter_mut().for_each(|ask| (ask.accepted, ask.outcome) = (None, Outcome::Lost)),
+        Promise::AnsweredOnce,
+    ),
+    ("the draft of another", |h| h.asks[1].text = "reply to a".into(), Promise::AnsweredOnce),
+    ("a draft with a repetition", |h| h.asks[1].resumed = "reply".into(), Promise::AnsweredOnce),
     (
         "failed for nothing",
         |h| h.asks[0].outcome = Outcome::Failed("run_crashed".into()),
@@ -85,6 +94,7 @@ const CASES: [Case; 16] = [
     ("another answer in the end", |h| last(h).heard[1] = 7, Promise::OneWriter),
     ("another answer in between", |h| h.calls[3].heard[0] = 7, Promise::OneWriter),
     ("a finished step again", |h| h.calls.insert(3, call("b", 150, &["a", "b"], 0)), Promise::Takeover),
+    ("a step that was never asked for", |h| h.calls[2].rounds = 2, Promise::Takeover),
     ("repeated without a cause", |h| h.harms.clear(), Promise::Takeover),
 ];
 

@@ -24,8 +24,8 @@ pub(super) struct Asked {
     pub(super) turns: usize,
     /// The ids of all user messages in order, separated by commas.
     pub(super) seen: String,
-    /// Of each of these messages, a digest of the answer that the request says it had; 0 if it had none. Read only when
-    /// the last user message has an id.
+    /// Of each of these messages, a digest of the answer that the request says it had; 0 if it had none, and the digest of
+    /// no answer if it had several. Read only when the last user message has an id.
     pub(super) heard: Vec<u64>,
     /// How many times the model has called tools since the last user message.
     pub(super) rounds: usize,
@@ -159,7 +159,7 @@ fn heard(messages: &[RawMessage<'_>]) -> Result<Vec<u64>, String> {
             "user" => heard.extend(directive::ids(&text).map(|_| 0)),
             "assistant" if !text.is_empty() => {
                 if let Some(last) = heard.last_mut() {
-                    *last = digest(&text);
+                    *last = if *last == 0 { digest(&text) } else { digest(&format!("{last} {text}")) };
                 }
             }
             _ => {}
@@ -232,6 +232,16 @@ mod tests {
         assert_eq!(asked.heard, [digest("reply"), 0]);
         assert!(asked.stream && asked.usage);
         assert_eq!(asked.script.id.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn an_answer_that_stands_there_twice_is_another_one() {
+        let user = |id| json!({"role": "user", "content": format!("[[id={id}]]")});
+        let reply = json!({"role": "assistant", "content": "reply"});
+        let once = read(&json!({"messages": [user("a"), reply, user("b")]}));
+        let twice = read(&json!({"messages": [user("a"), reply, reply, user("b")]}));
+        assert_eq!(once.heard, [digest("reply"), 0]);
+        assert_ne!(twice.heard, once.heard);
     }
 
     #[test]

@@ -33,14 +33,15 @@ pub struct Call {
     /// The ids of its user messages in order, separated by commas.
     #[serde(serialize_with = "as_list")]
     pub seen: Box<str>,
-    /// Of each of these messages, the [`digest`] of the answer that the call says it had; 0 if it had none.
+    /// Of each of these messages, the [`digest`] of the answer that the call says it had; 0 if it had none, and the digest
+    /// of no answer if it had several.
     #[serde(skip)]
     pub heard: Box<[u64]>,
     /// How many rounds of tool calls it carried since its last user message.
     pub rounds: usize,
-    /// The [`digest`] of the text that it is answered with; 0 if it is answered with tool calls, not at all, or has no id.
+    /// The text that it is answered with; empty if it is answered with tool calls, not at all, or has no id.
     #[serde(skip)]
-    pub answer: u64,
+    pub answer: Box<str>,
     /// How many tokens were handed to the connection.
     pub tokens: usize,
     /// What became of it.
@@ -151,7 +152,7 @@ impl Ledger {
             seen,
             heard,
             rounds,
-            answer: 0,
+            answer: Box::default(),
             tokens: 0,
             state: State::Open,
         });
@@ -260,8 +261,8 @@ impl Reporter {
     /// Reports what the call is answered with.
     pub(super) fn says(&self, text: &str) {
         self.change(|call, _| {
-            if call.id.is_some() && !text.is_empty() {
-                call.answer = digest(text);
+            if call.id.is_some() {
+                call.answer = text.into();
             }
         });
     }
