@@ -140,7 +140,7 @@ pub async fn run(options: Options) -> Result<Report> {
     // Each sender gives up by itself; more than that takes a protocol that answers and does not end.
     let end = timeout(trial.options.patience * 3, async {
         while let Some(ended) = conversations.join_next().await {
-            for conversation in ended? {
+            for conversation in ended?? {
                 history.sessions.insert(conversation.session, conversation.last);
                 history.asks.extend(conversation.asks);
             }

@@ -49,7 +49,17 @@ impl Live {
 
     /// Reads to the end, whatever the end is.
     pub async fn finish(mut self) -> Reply {
+        self.read_to_end().await;
+        self.into_reply()
+    }
+
+    /// Reads to the end and keeps what came; who stops waiting for this can still ask for it.
+    pub async fn read_to_end(&mut self) {
         while self.read_piece().await {}
+    }
+
+    /// What has come so far, as all that will.
+    pub fn into_reply(mut self) -> Reply {
         self.reply.total = self.begun.elapsed();
         self.reply
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use anyhow::Result;
 use fastrand::Rng;
 use tokio::task::JoinSet;
 
@@ -25,16 +26,16 @@ pub(super) struct Conversation {
 }
 
 /// Holds one conversation after the other.
-pub(super) async fn until_enough(trial: Arc<Trial>) -> Vec<Conversation> {
+pub(super) async fn until_enough(trial: Arc<Trial>) -> Result<Vec<Conversation>> {
     let mut held = Vec::new();
     while !trial.enough.load(Ordering::Relaxed) {
         let number = trial.begun.fetch_add(1, Ordering::Relaxed);
-        held.push(hold(&trial, number).await);
+        held.push(hold(&trial, number).await?);
     }
-    held
+    Ok(held)
 }
 
-async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
+async fn hold(trial: &Arc<Trial>, number: usize) -> Result<Conversation> {
     let session = format!("s{number}");
     let mut random = Rng::with_seed(trial.options.seed.wrapping_mul(1_000_003) ^ number as u64);
     let mut senders = JoinSet::new();
@@ -42,6 +43,7 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
         let mut sender = Sender::new(Arc::clone(&trial.scene), session.clone(), random.fork());
         let messages = random.usize(1..=MESSAGES);
         senders.spawn(async move {
+            let mut ended = Vec::new();
             for message in 0..messages {
                 let id = format!("s{number}-{name}{message}");
                 let script = script(&id, sender.random());
@@ -49,19 +51,24 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Conversation {
                 if !sender.insist(&id, &script, stream).await {
                     break;
                 }
+                ended.push((id, script, stream));
+            }
+            // Whoever asks again, elsewhere and in the other way, is told the same end.
+            for (id, script, stream) in ended {
+                sender.insist_again(&id, &script, !stream).await;
             }
             sender.asks
         });
     }
     let mut asks = Vec::new();
     while let Some(sent) = senders.join_next().await {
-        asks.extend(sent.unwrap_or_default());
+        asks.extend(sent?);
     }
     let last = format!("s{number}-end");
     let mut sender = Sender::new(Arc::clone(&trial.scene), session.clone(), random);
     sender.insist(&last, &format!("[[id={last}]]"), true).await;
     asks.append(&mut sender.asks);
-    Conversation { session, last, asks }
+    Ok(Conversation { session, last, asks })
 }
 
 /// What the model is to do with a message: some answers are short, some long; some call tools first; some differ each time

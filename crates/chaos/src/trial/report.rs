@@ -1,5 +1,6 @@
 //! What a trial found, as a table for people and as JSON.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -57,10 +58,12 @@ impl Report {
         let of_kind = |kind| history.harms.iter().filter(|harm| harm.kind == kind).count();
         let asks = |is: fn(&Outcome) -> bool| history.asks.iter().filter(|ask| is(&ask.outcome)).count();
         let mut answer = Latency::default();
-        let mut first_sent: std::collections::BTreeMap<&str, Duration> = std::collections::BTreeMap::new();
+        let mut first_sent: BTreeMap<&str, Duration> = BTreeMap::new();
+        let mut told = BTreeSet::new();
         for ask in &history.asks {
             let sent = *first_sent.entry(&ask.message).or_insert(ask.sent);
-            if ask.outcome == Outcome::Answered {
+            // Whoever asks again after the end has not waited since the beginning.
+            if ask.outcome == Outcome::Answered && told.insert(&*ask.message) {
                 answer.record(ask.ended.saturating_sub(sent));
             }
         }
@@ -69,8 +72,7 @@ impl Report {
             let promise = Promise::AnsweredOnce;
             violations.push(format!("{promise}: {left} conversations did not come to an end"));
         }
-        let steps: std::collections::BTreeSet<_> =
-            history.calls.iter().map(|call| (call.id.as_deref(), call.rounds)).collect();
+        let steps: BTreeSet<_> = history.calls.iter().map(|call| (call.id.as_deref(), call.rounds)).collect();
         Self {
             kills: of_kind(HarmKind::Kill),
             pauses: of_kind(HarmKind::Pause),

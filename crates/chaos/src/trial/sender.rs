@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::progress::count;
 use super::scene::Scene;
@@ -50,17 +50,25 @@ impl Sender {
 
     /// Sends a message until its end is known; `false` if patience is at an end before.
     pub(crate) async fn insist(&mut self, id: &str, script: &str, stream: bool) -> bool {
+        count(&self.scene.progress.sent);
+        let has_ended = self.insist_again(id, script, stream).await;
+        if has_ended {
+            count(&self.scene.progress.answered);
+        }
+        has_ended
+    }
+
+    /// The same for a message that was sent before.
+    pub(super) async fn insist_again(&mut self, id: &str, script: &str, stream: bool) -> bool {
         let turn = Turn::user(script).in_session(&self.session).once(id);
         let turn = Turn { stream, ..turn };
         let deadline = Instant::now() + self.scene.patience;
         let mut resumption = None;
-        count(&self.scene.progress.sent);
         while Instant::now() < deadline {
             let (ask, next) = self.ask(id, &turn, resumption.take()).await;
             let is_end = matches!(ask.outcome, Outcome::Answered | Outcome::Failed(_));
             self.asks.push(ask);
             if is_end {
-                count(&self.scene.progress.answered);
                 return true;
             }
             resumption = next;
@@ -76,7 +84,7 @@ impl Sender {
             (turn.clone(), resume.as_ref().map_or("", |resume| &resume.text).to_owned());
         turn.headers.extend(resume.map(|resume| ("last-event-id".to_owned(), resume.after)));
         let client = self.client();
-        let hang_up = Duration::from_millis(self.random.u64(HANG_UP));
+        let hang_up = Instant::now() + Duration::from_millis(self.random.u64(HANG_UP));
         let mut ask = Ask {
             session: self.session.clone(),
             message: id.to_owned(),
@@ -87,8 +95,7 @@ impl Sender {
             text: String::new(),
             outcome: Outcome::Lost,
         };
-        // What is written down before the time is over counts even if the rest does not come.
-        let reply = timeout(hang_up, read(&self.scene, &client, &turn, &mut ask)).await.ok().flatten();
+        let reply = read(&self.scene, &client, &turn, hang_up, &mut ask).await;
         ask.ended = self.scene.model.elapsed();
         let Some(reply) = reply else { return (ask, None) };
         ask.outcome = outcome(&reply);
@@ -107,15 +114,16 @@ impl Sender {
     }
 }
 
-/// Sends and reads; `None` if there was no response.
-async fn read(scene: &Scene, client: &Client, turn: &Turn, ask: &mut Ask) -> Option<Reply> {
-    let live = client.open(turn).await.ok()?;
+/// Sends and reads until the sender hangs up; what has come until then counts. `None` if there was no response.
+async fn read(scene: &Scene, client: &Client, turn: &Turn, hang_up: Instant, ask: &mut Ask) -> Option<Reply> {
+    let mut live = timeout_at(hang_up, client.open(turn)).await.ok()?.ok()?;
     let so_far = live.so_far();
     // Whoever is told the run is told that the message is accepted, whatever became of it.
     if let Some(run) = so_far.run_id() {
         ask.accepted = Some((scene.model.elapsed(), run.to_owned()));
     }
-    Some(live.finish().await)
+    timeout_at(hang_up, live.read_to_end()).await.ok();
+    Some(live.into_reply())
 }
 
 /// What a reply means to its sender.
