@@ -114,9 +114,14 @@ impl Cluster {
 
     /// Starts the replica again, after killing it if it runs. Its address is a new one.
     pub async fn restart(&mut self, index: usize) -> Result<()> {
-        self.kill(index).await?;
-        self.spawn(index)?;
+        self.replace(index).await?;
         self.await_ready(index).await
+    }
+
+    /// Starts the replica again, after killing it if it runs, and does not wait until it serves.
+    pub async fn replace(&mut self, index: usize) -> Result<()> {
+        self.kill(index).await?;
+        self.spawn(index)
     }
 
     /// Whether the replica's process runs; it may have ended or stopped by itself.
@@ -189,7 +194,8 @@ impl Cluster {
         Ok(())
     }
 
-    async fn await_ready(&mut self, index: usize) -> Result<()> {
+    /// Waits until the replica serves. The error holds the end of its log.
+    pub async fn await_ready(&mut self, index: usize) -> Result<()> {
         let process = self.slots[index].process.as_mut().context("the replica is not running")?;
         let begun = Instant::now();
         match timeout(PATIENCE, process.await_ready()).await {

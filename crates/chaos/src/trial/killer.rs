@@ -117,16 +117,22 @@ impl Killer {
         let is_armed = fail_point.is_some();
         let env = self.env.iter().cloned().chain(fail_point.map(|point| (FAIL_POINTS.to_owned(), point)));
         self.cluster.set_env(env.collect());
-        match self.cluster.restart(index).await {
+        match self.start_again(index).await {
             // It met its fail-point before it was ready.
             Err(_) if is_armed => {
                 self.cluster.set_env(self.env.clone());
-                self.cluster.restart(index).await?;
+                self.start_again(index).await?;
             }
             started => started?,
         }
-        self.watch(index)?;
         self.trial.scene.open_doors(&self.cluster)
+    }
+
+    /// Starts a replica. It is watched before it is ready, because it can claim sessions, stand still and end by then.
+    async fn start_again(&mut self, index: usize) -> Result<()> {
+        self.cluster.replace(index).await?;
+        self.watch(index)?;
+        self.cluster.await_ready(index).await
     }
 
     fn watch(&self, index: usize) -> Result<()> {

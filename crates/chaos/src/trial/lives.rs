@@ -21,20 +21,21 @@ const BEYOND: (f64, f64) = (1.3, 2.0);
 /// Watches a child process for as long as it lives.
 pub(crate) async fn watch(scene: Arc<Scene>, pid: u32) {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    // The latest moment at which it lived, or ran.
     let mut seen = scene.model.elapsed();
     while let Some(stopped) = is_stopped(pid) {
-        seen = scene.model.elapsed();
+        let from = std::mem::replace(&mut seen, scene.model.elapsed());
         if stopped {
             scene.pauses.fetch_add(1, Ordering::Relaxed);
             count(&scene.progress.pauses);
-            let from = seen.saturating_sub(LOOK_EVERY * 4);
             let leases = BEYOND.0 + fastrand::f64() * (BEYOND.1 - BEYOND.0);
             sleep(Duration::from_secs(LEASE).mul_f64(leases)).await;
             // If it has ended meanwhile, it has not been reaped for long, and its id is nobody else's yet.
             if is_stopped(pid).is_some() {
                 kill_process(pid, Signal::CONT).ok();
             }
-            scene.note(Harm { kind: HarmKind::Pause, from, until: scene.model.elapsed() });
+            seen = scene.model.elapsed();
+            scene.note(Harm { kind: HarmKind::Pause, from, until: seen });
             scene.pauses.fetch_sub(1, Ordering::Relaxed);
         }
         sleep(LOOK_EVERY).await;
