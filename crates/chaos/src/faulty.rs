@@ -3,7 +3,7 @@
 //! It is the program that ships, linked a second time: what goes wrong lies in the seams of a replica, and none of it is
 //! in the other program. Without the variables below it behaves like that one.
 
-mod tools;
+pub(crate) mod tools;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -24,8 +24,9 @@ pub const WITNESS: &str = "REGROW_WITNESS";
 
 /// Runs the program with the faults that the environment asks for.
 pub fn run() -> ExitCode {
-    match fail_points() {
+    match fail_points().and_then(|_| mutant()) {
         Ok(_) => regrow::run_with(&Seams { store, tools: tools::probes }),
+        // A sound process in its place would be a trial of something else.
         Err(error) => {
             eprintln!("regrow-faulty: {error}");
             ExitCode::FAILURE
@@ -40,15 +41,17 @@ fn fail_points() -> Result<&'static FailPoints, String> {
     POINTS.get_or_init(read).as_ref().map_err(Clone::clone)
 }
 
+/// The broken protocol that this process is to follow.
+fn mutant() -> Result<Option<Mutant>, String> {
+    std::env::var(MUTANT).ok().map(|name| name.parse()).transpose()
+}
+
 /// The fail-points lie over the broken protocol: a call that is cut off is cut off whatever the store makes of it.
 fn store(sound: Arc<dyn Store>) -> Arc<dyn Store> {
-    let broken = match std::env::var(MUTANT).ok().map(|name| name.parse::<Mutant>()) {
-        Some(Ok(mutant)) => mutant.over(sound),
-        Some(Err(error)) => {
-            tracing::error!(%error, "this process is sound");
-            sound
-        }
-        None => sound,
+    let broken = match mutant() {
+        Ok(Some(mutant)) => mutant.over(sound),
+        // What cannot be read ended the process before.
+        Ok(None) | Err(_) => sound,
     };
     match fail_points() {
         Ok(points) => points.over(broken),

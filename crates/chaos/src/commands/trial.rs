@@ -23,8 +23,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..))]
     replicas: u8,
     /// Conversations at the same time.
-    #[arg(long, default_value_t = 10)]
-    conversations: usize,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    conversations: u16,
     /// What all chance comes from; the replicas' timing is not part of it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Options) -> Result<ExitCode> {
     let binary = args.regrow.map_or_else(|| binary::beside(program), Ok)?;
     let options = trial::Options {
         replicas: args.replicas.into(),
-        conversations: args.conversations,
+        conversations: args.conversations.into(),
         seed: args.seed,
         boundaries: if args.fail_points { trial::ANYWHERE } else { &[] },
         mutant: args.mutant,
