@@ -31,7 +31,7 @@ const ZOMBIE: u32 = 1;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The message that meets the fail-point, and the one that takes stock.
-const MESSAGE: &str = "a";
+pub(super) const MESSAGE: &str = "a";
 const LAST: &str = "end";
 const SESSION: &str = "s";
 

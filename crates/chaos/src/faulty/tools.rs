@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::{WITNESS, fail_points};
 use crate::model_server::Effect;
 
+/// The result of a call that the witness has seen.
+pub(crate) const KNOWN: &str = "the witness knows";
+
 /// One tool of each class, if there is a witness.
 pub(super) fn probes() -> Vec<Arc<dyn Tool>> {
     let Ok(witness) = std::env::var(WITNESS) else { return Vec::new() };
@@ -63,7 +66,7 @@ impl Tool for Probe {
 
     async fn call(&self, context: &Context<'_>, arguments: Value) -> Output {
         match self.tell(context.key, arguments["message"].as_str().unwrap_or_default()).await {
-            Ok(()) => Output::ok("the witness knows"),
+            Ok(()) => Output::ok(KNOWN),
             Err(error) => Output::error(error),
         }
     }
