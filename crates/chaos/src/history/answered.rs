@@ -35,17 +35,21 @@ pub(super) fn judge(session: &mut Session<'_>) {
 }
 
 /// What the model never said to a message, and its sender got: a reply is an answer as a whole, a stream that did not
-/// come to its end the beginning of one.
+/// come to its end the beginning of one; of the reply, if that was known before.
 fn invented<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
     session.messages.iter().filter_map(|(message, asks)| {
+        let first = session.first_answered(message);
         let answers = || {
             let calls = session.calls.iter().filter(|call| call.id.as_deref() == Some(message));
             calls.map(|call| &*call.answer)
         };
         let said = |ask: &&&Ask| {
             let text = ask.whole_text();
-            match ask.outcome {
-                Outcome::Answered => answers().any(|answer| answer == text),
+            match (&ask.outcome, first) {
+                (Outcome::Answered, _) => answers().any(|answer| answer == text),
+                (_, Some(first)) if first.ended < ask.sent && ask.resumed.is_empty() => {
+                    first.whole_text().starts_with(&text)
+                }
                 _ => text.is_empty() || answers().any(|answer| answer.starts_with(&text)),
             }
         };

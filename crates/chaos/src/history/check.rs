@@ -91,9 +91,13 @@ impl Session<'_> {
 
     /// The digest of the reply that clients got for a message, and when the first had it.
     pub(super) fn reply(&self, message: &str) -> Option<(u64, Duration)> {
-        let asks = self.messages.get(message)?;
-        let answered = asks.iter().filter(|ask| ask.outcome == Outcome::Answered);
-        answered.min_by_key(|ask| ask.ended).map(|ask| (digest(&ask.whole_text()), ask.ended))
+        self.first_answered(message).map(|ask| (digest(&ask.whole_text()), ask.ended))
+    }
+
+    /// The request that was the first to get the reply to a message.
+    pub(super) fn first_answered(&self, message: &str) -> Option<&Ask> {
+        let asks = self.messages.get(message)?.iter().copied();
+        asks.filter(|ask| ask.outcome == Outcome::Answered).min_by_key(|ask| ask.ended)
     }
 
     /// How often what runs at some time between two moments may have been begun again for the harm that was done.

@@ -65,7 +65,7 @@ fn last(history: &mut History) -> &mut Call {
     history.calls.last_mut().unwrap()
 }
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 23] = [
     ("two runs", |h| h.asks[2].accepted = Some((at(141), "run-x".into())), Promise::AcceptedOnce),
     ("consumed twice", |h| *last(h) = call("c", 405, &["a", "b", "b", "c"], 0), Promise::AcceptedOnce),
     ("acknowledged and lost", |h| *last(h) = call("c", 405, &["a", "c"], 0), Promise::AcceptedOnce),
@@ -82,6 +82,14 @@ const CASES: [Case; 22] = [
     ),
     ("the draft of another", |h| h.asks[1].text = "reply to a".into(), Promise::AnsweredOnce),
     ("a draft with a repetition", |h| h.asks[1].resumed = "reply".into(), Promise::AnsweredOnce),
+    (
+        "another draft after the end",
+        |h| {
+            h.calls.insert(1, Call { answer: "redone".into(), ..call("a", 6, &["a"], 0) });
+            h.asks.push(Ask { outcome: Outcome::Lost, text: "red".into(), ..ask("a", 300) });
+        },
+        Promise::AnsweredOnce,
+    ),
     (
         "failed for nothing",
         |h| h.asks[0].outcome = Outcome::Failed("run_crashed".into()),
