@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The pause between two harms from outside, in milliseconds.
 const PACE: std::ops::Range<u64> = 60..350;
+
+/// Starts of a replica that may fail until the trial does.
+const STARTS: usize = 5;
 
 /// Does harm to the replicas of a trial.
 pub(super) struct Killer {
@@ -114,16 +117,15 @@ impl Killer {
     async fn killed(&mut self, index: usize) -> Result<()> {
         count(&self.trial.scene.progress.kills);
         let fail_point = self.fail_point();
-        let is_armed = fail_point.is_some();
         let env = self.env.iter().cloned().chain(fail_point.map(|point| (FAIL_POINTS.to_owned(), point)));
         self.cluster.set_env(env.collect());
-        match self.start_again(index).await {
-            // It met its fail-point before it was ready.
-            Err(_) if is_armed => {
-                self.cluster.set_env(self.env.clone());
-                self.start_again(index).await?;
-            }
-            started => started?,
+        let mut failures = 0;
+        // It met its fail-point before it was ready, or gave up waiting for a replica that stands still in the middle of a
+        // transaction. Whoever supervises replicas starts it again.
+        while let Err(error) = self.start_again(index).await {
+            failures += 1;
+            ensure!(failures < STARTS, error);
+            self.cluster.set_env(self.env.clone());
         }
         self.trial.scene.open_doors(&self.cluster)
     }
