@@ -116,6 +116,7 @@ impl SqliteStore {
         let mut connection = writer::connect(path)?;
         schema::migrate(&mut connection, path)?;
         let cluster_secret = schema::cluster_secret(&connection)?;
+        writer::end_start(&mut connection).map_err(|e| writer::at(path, &e))?;
         let peers = liveness::directory(path);
         create_private_dir(&peers)
             .map_err(|e| Error::Unavailable(format!("cannot create {}: {e}", peers.display())))?;

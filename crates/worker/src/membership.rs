@@ -24,6 +24,9 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// A heartbeat that is asked for waits this long for others to ask for it as well.
 const ASKED_FOR_AFTER: Duration = Duration::from_millis(20);
 
+/// How long a start waits for the store.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
 /// Heartbeats per lease.
 const BEATS_PER_LEASE: u32 = 4;
 
@@ -43,6 +46,21 @@ pub(crate) async fn join(store: &dyn Store, options: &Options, id: ReplicaId) ->
     store.join(&replica).await?;
     tracing::info!(replica.id = %replica.id, "joined");
     Ok(Life::new(replica.id, sent, options.lease))
+}
+
+/// Makes this process known when it starts, and waits a while for a store that others hold: a replica that comes in the
+/// middle of a burst must not give up at once.
+pub(crate) async fn join_at_start(store: &dyn Store, options: &Options) -> Result<Life, Error> {
+    let (begun, id) = (Instant::now(), ReplicaId::new());
+    loop {
+        match join(store, options, id).await {
+            Err(error) if error.is_retryable() && begun.elapsed() < START_WITHIN => {
+                tracing::warn!(%error, "cannot join yet");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            joined => return joined,
+        }
+    }
 }
 
 /// Starts the thread. It ends when the worker has left the store.

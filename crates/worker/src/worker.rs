@@ -136,7 +136,7 @@ impl Worker {
             .connect_timeout(Duration::from_secs(1))
             .build()
             .map_err(|e| Error::Unusable(format!("cannot make an HTTP client: {e}")))?;
-        let life = membership::join(&*store, &options, ReplicaId::new()).await?;
+        let life = membership::join_at_start(&*store, &options).await?;
         let inner = Arc::new(Inner {
             slots: Arc::new(Semaphore::new(options.slots as usize)),
             options,

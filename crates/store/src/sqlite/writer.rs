@@ -33,8 +33,11 @@ const LOG_BYTES: u32 = 64 << 20;
 /// Commits between two looks at the size of the log.
 const LOOK_EVERY: u32 = 256;
 
-/// How often a transaction asks for the file before it gives up while another process writes.
+/// How often a transaction asks for the file before it gives up while another process writes: some 3 s.
 const BUSY_TRIES: i32 = 4_000;
+
+/// How often at the start, when nobody waits for an answer yet: some 30 s.
+const BUSY_TRIES_AT_START: i32 = 40_000;
 
 /// An open transaction.
 pub(super) struct Tx<'a> {
@@ -205,7 +208,12 @@ impl Thread {
     }
 }
 
-/// Opens a connection that may write.
+/// From now on a transaction gives up in time for whoever waits for its answer.
+pub(super) fn end_start(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait_for_file))
+}
+
+/// Opens a connection that may write. Until [`end_start`] it waits for other processes for long.
 pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
     let mut connection = Connection::open(path).map_err(|e| at(path, &e))?;
     configure(&mut connection).map_err(|e| at(path, &e))?;
@@ -213,7 +221,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
 }
 
 fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_handler(Some(wait_for_file))?;
+    connection.busy_handler(Some(wait_at_start))?;
     write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -235,7 +243,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let mut tries = 0;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait_for_file(tries) => {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait_at_start(tries) => {
                 tries += 1
             }
             turned_on => return turned_on,
@@ -243,11 +251,20 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Another process is writing: its transaction lasts about as long as one `fsync`.
 fn wait_for_file(tries: i32) -> bool {
+    pause(tries);
+    tries < BUSY_TRIES
+}
+
+fn wait_at_start(tries: i32) -> bool {
+    pause(tries);
+    tries < BUSY_TRIES_AT_START
+}
+
+/// Another process is writing: its transaction lasts about as long as one `fsync`.
+fn pause(tries: i32) {
     let longest = 200 + 100 * u64::from(tries.clamp(0, 10).unsigned_abs());
     std::thread::park_timeout(Duration::from_micros(100 + fastrand::u64(0..longest)));
-    tries < BUSY_TRIES
 }
 
 /// The failure is about the file and will meet every intent of a group alike.
