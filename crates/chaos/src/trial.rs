@@ -63,7 +63,8 @@ pub struct Options {
     pub verbose: bool,
 }
 
-/// A boundary of the protocol, by the name of its fail-point, and the most times that it is passed before it is met.
+/// A boundary of the protocol, by the name of its fail-point, with `=stop` or `=kill` behind it if it is to have no other
+/// effect; and the most times that it is passed before it is met.
 pub type Boundary = (&'static str, u32);
 
 /// Boundaries all over the protocol. What is passed rarely is met early in a process's life.

@@ -149,7 +149,8 @@ impl Killer {
         }
         let boundaries = self.trial.options.boundaries;
         let (boundary, most) = boundaries[self.random.usize(..boundaries.len())];
-        let effect = if self.pauses_left() > 0 && self.random.bool() { "stop" } else { "kill" };
+        let by_chance = if self.pauses_left() > 0 && self.random.bool() { "stop" } else { "kill" };
+        let (boundary, effect) = boundary.split_once('=').unwrap_or((boundary, by_chance));
         Some(format!("{boundary}#{}={effect}", self.random.u32(1..=most)))
     }
 }
