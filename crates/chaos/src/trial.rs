@@ -50,6 +50,8 @@ pub struct Options {
     pub pauses: usize,
     /// Conversations at the same time.
     pub conversations: usize,
+    /// The most messages of one sender in a conversation.
+    pub messages: usize,
     /// What all chance comes from. The replicas' timing is not part of it.
     pub seed: u64,
     /// The replicas are `regrow-faulty`: some end and stop themselves at one of these boundaries, each with the most times
@@ -92,6 +94,7 @@ impl Options {
             kills,
             pauses,
             conversations: 10,
+            messages: 6,
             seed: 1,
             boundaries: &[],
             mutant: None,

@@ -11,7 +11,7 @@ use regrow_chaos::trial::{self, Boundary, Options};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_regrow-faulty");
 
 /// Trials until a broken protocol must have been found out; each is another one.
-const TRIALS: u64 = 4;
+const TRIALS: u64 = 6;
 
 #[tokio::test]
 async fn no_promise_is_broken_at_any_boundary() {
@@ -33,7 +33,8 @@ async fn is_found(mutant: &str, boundaries: &'static [Boundary], promises: &[Pro
         && let Some(seed) = seeds.next()
     {
         let short = Options::new(PROGRAM.into(), 6, 2);
-        let long = Options::new(PROGRAM.into(), 12, 12);
+        // A zombie does harm in a session that goes on when it wakes.
+        let long = Options { messages: 14, ..Options::new(PROGRAM.into(), 10, 10) };
         let options = Options {
             seed,
             mutant: Some(mutant.to_owned()),

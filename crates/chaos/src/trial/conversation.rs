@@ -14,9 +14,6 @@ use crate::history::Ask;
 /// Senders of one session.
 const SENDERS: usize = 2;
 
-/// The most messages of one sender.
-const MESSAGES: usize = 6;
-
 /// What became of a conversation.
 pub(super) struct Conversation {
     pub(super) session: String,
@@ -41,7 +38,7 @@ async fn hold(trial: &Arc<Trial>, number: usize) -> Result<Conversation> {
     let mut senders = JoinSet::new();
     for name in 0..SENDERS {
         let mut sender = Sender::new(Arc::clone(&trial.scene), session.clone(), random.fork());
-        let messages = random.usize(1..=MESSAGES);
+        let messages = random.usize(1..=trial.options.messages);
         senders.spawn(async move {
             let mut ended = Vec::new();
             for message in 0..messages {
