@@ -11,7 +11,7 @@ use regrow_chaos::trial::{self, Boundary, Options};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_regrow-faulty");
 
 /// Trials until a broken protocol must have been found out; each is another one.
-const TRIALS: u64 = 6;
+const TRIALS: u64 = 8;
 
 #[tokio::test]
 async fn no_promise_is_broken_at_any_boundary() {
