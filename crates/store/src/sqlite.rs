@@ -138,9 +138,7 @@ impl SqliteStore {
             cluster_secret,
         })
     }
-}
 
-impl SqliteStore {
     /// Nobody can write since `began`: ends a replica that stands still with the write lock and whose lease is over. Those
     /// who could not renew theirs meanwhile get the time to do so.
     async fn look_for_holder(&self, began: i64) {
