@@ -17,6 +17,7 @@ mod run;
 mod session;
 mod store;
 
+pub mod postgres;
 pub mod sqlite;
 
 pub use accept::{Accept, Accepted};

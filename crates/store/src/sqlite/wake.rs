@@ -8,17 +8,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use regrow_protocol::{ReplicaId, SessionId};
+use regrow_protocol::ReplicaId;
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 use crate::Hint;
+use crate::hint::{RECORD, decode, encode};
 
 /// Hints that a slow receiver may be behind; beyond that it misses some.
 const BACKLOG: usize = 1_024;
-
-/// Bytes of a hint: its kind and a session.
-const RECORD: usize = 17;
 
 /// Hints of one datagram.
 const RECORDS: usize = 128;
@@ -143,48 +141,5 @@ impl Drop for Wake {
             listening.keys().copied().collect()
         };
         replicas.into_iter().for_each(|replica| self.silence(replica));
-    }
-}
-
-fn encode(hints: &[Hint]) -> Vec<u8> {
-    let mut datagram = Vec::with_capacity(hints.len() * RECORD);
-    for hint in hints {
-        let (kind, session) = match hint {
-            Hint::Ready => (1, [0; 16]),
-            Hint::Session(session) => (2, *session.as_bytes()),
-            Hint::Abort(session) => (3, *session.as_bytes()),
-        };
-        datagram.push(kind);
-        datagram.extend_from_slice(&session);
-    }
-    datagram
-}
-
-/// Hints of kinds that this release does not know are passed over.
-fn decode(datagram: &[u8]) -> impl Iterator<Item = Hint> {
-    datagram.chunks_exact(RECORD).filter_map(|record| {
-        let session = SessionId::from_bytes(record[1..].try_into().ok()?);
-        match record[0] {
-            1 => Some(Hint::Ready),
-            2 => Some(Hint::Session(session)),
-            3 => Some(Hint::Abort(session)),
-            _ => None,
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_survive_the_wire_and_unknown_kinds_are_passed_over() {
-        let session = SessionId::from_bytes([7; 16]);
-        let hints = [Hint::Ready, Hint::Session(session), Hint::Abort(session)];
-        let mut datagram = encode(&hints);
-        assert_eq!(decode(&datagram).collect::<Vec<_>>(), hints);
-        datagram[0] = 99;
-        datagram.push(1);
-        assert_eq!(decode(&datagram).collect::<Vec<_>>(), hints[1..]);
     }
 }

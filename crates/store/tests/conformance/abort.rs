@@ -12,7 +12,7 @@ pub(crate) async fn a_running_run_learns_of_its_abort_by_every_way<H: Harness>()
     let mut claimed = scene.begin("a", replica).await;
     let control = scene.store.append(&mut claimed, &[step("one")], None).await.unwrap();
     assert_eq!(control, Control { abort: false });
-    let view = scene.harness.replica_handle().abort(claimed.run).await.unwrap().unwrap();
+    let view = scene.harness.replica_handle().await.abort(claimed.run).await.unwrap().unwrap();
     assert!(matches!(view.state, RunState::Running { replica: owner, .. } if owner == replica), "{view:?}");
     let mut lost = claimed.clone();
     for claimed in [&mut lost, &mut claimed] {

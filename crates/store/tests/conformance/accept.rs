@@ -30,7 +30,7 @@ pub(crate) async fn the_same_key_is_accepted_once<H: Harness>() {
 
 pub(crate) async fn fifty_at_once_with_the_same_key_are_accepted_once<H: Harness>() {
     let scene = Scene::<H>::open().await;
-    let handles = [Arc::clone(&scene.store), scene.harness.replica_handle()];
+    let handles = [Arc::clone(&scene.store), scene.harness.replica_handle().await];
     let tasks: Vec<_> = (0..50)
         .map(|n| {
             let (store, message) = (Arc::clone(&handles[n % 2]), keyed("a", "key"));
@@ -83,7 +83,7 @@ pub(crate) async fn a_key_outlives_its_run<H: Harness>() {
     let first = Accept { claim_for: Some(replica), ..keyed("a", "key") };
     let (_, claimed) = accept(&*scene.store, first.clone()).await;
     scene.store.finish(&claimed.unwrap(), &end(false)).await.unwrap();
-    let later = scene.harness.replica_handle();
+    let later = scene.harness.replica_handle().await;
     let again = later.accept(Accept { cap: 0, ..keyed("a", "key") }).await.unwrap();
     assert_eq!(original(&again).0, first.message);
 }
@@ -183,7 +183,7 @@ pub(crate) async fn order_of_acceptance_is_order_of_runs<H: Harness>() {
 
 pub(crate) async fn many_at_once_get_positions_without_a_gap<H: Harness>() {
     let scene = Scene::<H>::open().await;
-    let handles = [Arc::clone(&scene.store), scene.harness.replica_handle()];
+    let handles = [Arc::clone(&scene.store), scene.harness.replica_handle().await];
     let tasks: Vec<_> = (0..40)
         .map(|n| {
             let store = Arc::clone(&handles[n % 2]);

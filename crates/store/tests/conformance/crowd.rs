@@ -34,7 +34,7 @@ const GRAVES: usize = 32;
 const FRESH: usize = 3;
 
 pub(crate) async fn replicas_that_are_killed_break_nothing<H: Harness>() {
-    for seed in 1..=4 {
+    for seed in 1..=H::CROWDS {
         let found = run::<H>(None, seed, 40).await;
         assert!(found.is_empty(), "seed {seed}: {found:#?}");
     }
@@ -120,13 +120,15 @@ impl Member {
 pub(crate) async fn run<H: Harness>(mutant: Option<Mutant>, seed: u64, misfortunes: usize) -> Vec<Violation> {
     let mut random = Rng::with_seed(seed);
     let harness = H::open().await;
-    let open = || match mutant {
-        Some(mutant) => mutant.over(harness.replica_handle()),
-        None => harness.replica_handle(),
+    let open = async || match mutant {
+        Some(mutant) => mutant.over(harness.replica_handle().await),
+        None => harness.replica_handle().await,
     };
     let shared = Arc::new(Shared::default());
-    let mut members: Vec<Member> =
-        (0..REPLICAS).map(|_| Member::start(open(), &shared, random.fork())).collect();
+    let mut members = Vec::new();
+    for _ in 0..REPLICAS {
+        members.push(Member::start(open().await, &shared, random.fork()));
+    }
     let mut calls = shared.calls.subscribe();
     for _ in 0..misfortunes {
         let enough = *calls.borrow_and_update() + PACE;
@@ -142,7 +144,7 @@ pub(crate) async fn run<H: Harness>(mutant: Option<Mutant>, seed: u64, misfortun
         let (store, replica) = members.swap_remove(at).kill(&shared).await;
         let store = if random.bool() {
             harness.crash(store).await;
-            open()
+            open().await
         } else {
             lapse(&harness, replica).await;
             store
@@ -152,7 +154,7 @@ pub(crate) async fn run<H: Harness>(mutant: Option<Mutant>, seed: u64, misfortun
     for member in members {
         member.kill(&shared).await;
     }
-    let observer = open();
+    let observer = open().await;
     quiesce(&harness, &observer, &shared.history).await;
     shared.history.check(&observe(&*observer).await)
 }

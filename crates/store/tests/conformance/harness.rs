@@ -7,11 +7,17 @@ use regrow_store::Store;
 
 /// One store and the processes that share it.
 pub(crate) trait Harness: Send + Sync + Sized + 'static {
+    /// How many random scripts the store is put through: as many as take some seconds.
+    const SCRIPTS: u32;
+
+    /// How many crowds of replicas it bears.
+    const CROWDS: u64;
+
     /// An empty store that vanishes with the harness.
     fn open() -> impl Future<Output = Self> + Send;
 
     /// The store as a process of its own sees it.
-    fn replica_handle(&self) -> Arc<dyn Store>;
+    fn replica_handle(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
 
     /// Lets the lease of `replica` run out, while all other living replicas keep theirs.
     fn lapse(&self, replica: ReplicaId) -> impl Future<Output = ()> + Send;

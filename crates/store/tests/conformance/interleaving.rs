@@ -44,7 +44,8 @@ struct Stage<'h, H> {
 
 pub(crate) fn follow_the_model<H: Harness>() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = Config { max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: H::SCRIPTS, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
     let tested = TestRunner::new(config).run(&script(), |acts| {
         let found = runtime.block_on(async { perform(&H::open().await, None, &acts).await });
         if found.is_empty() { Ok(()) } else { Err(TestCaseError::fail(format!("{found:#?}"))) }
@@ -68,10 +69,10 @@ pub(crate) async fn perform<H: Harness>(harness: &H, mutant: Option<Mutant>, act
     stage.history.check(&observe(&*stage.observer).await)
 }
 
-fn handle<H: Harness>(harness: &H, mutant: Option<Mutant>) -> Arc<dyn Store> {
+async fn handle<H: Harness>(harness: &H, mutant: Option<Mutant>) -> Arc<dyn Store> {
     match mutant {
-        Some(mutant) => mutant.over(harness.replica_handle()),
-        None => harness.replica_handle(),
+        Some(mutant) => mutant.over(harness.replica_handle().await),
+        None => harness.replica_handle().await,
     }
 }
 
@@ -82,9 +83,9 @@ fn latest<T>(all: &[T], n: usize) -> Option<&T> {
 
 impl<'h, H: Harness> Stage<'h, H> {
     async fn open(harness: &'h H, mutant: Option<Mutant>) -> Self {
-        let (observer, mut model, mut slots) = (handle(harness, mutant), Model::default(), Vec::new());
+        let (observer, mut model, mut slots) = (handle(harness, mutant).await, Model::default(), Vec::new());
         for _ in 0..SLOTS {
-            let store = handle(harness, mutant);
+            let store = handle(harness, mutant).await;
             let replica = joined(&*store).await;
             model.join(replica);
             slots.push(Slot { store: Some(store), replica });
@@ -186,7 +187,10 @@ impl<'h, H: Harness> Stage<'h, H> {
         if self.slots[slot].store.is_some() && self.model.knows(self.slots[slot].replica) {
             return Ok(());
         }
-        let store = self.slots[slot].store.take().unwrap_or_else(|| handle(self.harness, self.mutant));
+        let store = match self.slots[slot].store.take() {
+            Some(store) => store,
+            None => handle(self.harness, self.mutant).await,
+        };
         let replica = joined(&*store).await;
         self.model.join(replica);
         self.slots[slot] = Slot { store: Some(store), replica };

@@ -24,7 +24,7 @@ pub(crate) struct Scene<H> {
 impl<H: Harness> Scene<H> {
     pub(crate) async fn open() -> Self {
         let harness = H::open().await;
-        let store = harness.replica_handle();
+        let store = harness.replica_handle().await;
         Self { harness, store }
     }
 
@@ -35,7 +35,7 @@ impl<H: Harness> Scene<H> {
 
     /// A living replica of another process.
     pub(crate) async fn elsewhere(&self) -> (Arc<dyn Store>, ReplicaId) {
-        let store = self.harness.replica_handle();
+        let store = self.harness.replica_handle().await;
         let replica = joined(&*store).await;
         (store, replica)
     }

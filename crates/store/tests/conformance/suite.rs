@@ -1,7 +1,8 @@
 //! What a store is. Every back-end passes all of this; what a case asserts is what the rest of Regrow may rely on.
 //!
 //! A back-end brings a [`Harness`] and writes `conformance!(name, ItsHarness)`. The cases state one truth each; the
-//! property tests look for interleavings that no case thought of; the mutants prove that those tests can fail.
+//! property tests look for interleavings that no case thought of;
+//! `sqlite/mutants.rs` proves that those tests can fail.
 
 pub(crate) mod abort;
 pub(crate) mod accept;
@@ -15,7 +16,6 @@ pub(crate) mod history;
 pub(crate) mod interleaving;
 pub(crate) mod lifecycle;
 pub(crate) mod model;
-pub(crate) mod mutants;
 pub(crate) mod quiesce;
 pub(crate) mod release;
 pub(crate) mod scene;
@@ -116,10 +116,6 @@ macro_rules! conformance {
                 }
                 crowd {
                     replicas_that_are_killed_break_nothing
-                }
-                mutants {
-                    each_mutant_is_found_by_the_interleavings
-                    each_mutant_is_found_by_the_crowd
                 }
             }
 

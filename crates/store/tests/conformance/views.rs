@@ -11,7 +11,7 @@ use super::scene::{Scene, claim, end, id, key, replica, step};
 pub(crate) async fn a_run_is_found_in_each_state<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let replica = scene.replica().await;
-    let reader = scene.harness.replica_handle();
+    let reader = scene.harness.replica_handle().await;
     let [first, second] = [scene.queue("a").await, scene.queue("a").await];
     for (ahead, run) in (0..).zip([first, second]) {
         let view = reader.find_run(run).await.unwrap().unwrap();
@@ -30,7 +30,7 @@ pub(crate) async fn a_run_is_found_in_each_state<H: Harness>() {
 pub(crate) async fn a_run_never_vanishes_while_it_ends<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let replica = scene.replica().await;
-    let reader = scene.harness.replica_handle();
+    let reader = scene.harness.replica_handle().await;
     for _ in 0..60 {
         let claimed = scene.begin("a", replica).await;
         let (reader, run) = (Arc::clone(&reader), claimed.run);
@@ -103,7 +103,7 @@ pub(crate) async fn replicas_are_listed_with_their_work<H: Harness>() {
     let second = scene.replica().await;
     scene.begin("a", first.id).await;
     scene.store.drain(second).await.unwrap();
-    let replicas = scene.harness.replica_handle().list_replicas().await.unwrap();
+    let replicas = scene.harness.replica_handle().await.list_replicas().await.unwrap();
     let seen: Vec<_> =
         replicas.iter().map(|view| (view.id, view.slots, view.running, view.draining)).collect();
     assert_eq!(seen, [(first.id, 8, 1, false), (second, 8, 0, true)]);
@@ -118,7 +118,7 @@ pub(crate) async fn a_log_is_read_in_pieces_without_a_gap<H: Harness>() {
         let steps = vec![step("text"); batch];
         scene.store.append(&mut claimed, &steps, None).await.unwrap();
     }
-    let reader = scene.harness.replica_handle();
+    let reader = scene.harness.replica_handle().await;
     let mut seqs = Vec::new();
     loop {
         let piece = reader.read_log(id("a"), seqs.last().copied().unwrap_or(0), 3).await.unwrap();
@@ -152,7 +152,7 @@ pub(crate) async fn load_counts_what_waits_and_runs<H: Harness>() {
 
 pub(crate) async fn one_store_has_one_secret<H: Harness>() {
     let [scene, other] = [Scene::<H>::open().await, Scene::<H>::open().await];
-    assert_eq!(scene.store.cluster_secret(), scene.harness.replica_handle().cluster_secret());
+    assert_eq!(scene.store.cluster_secret(), scene.harness.replica_handle().await.cluster_secret());
     assert_ne!(scene.store.cluster_secret(), other.store.cluster_secret());
     assert!(scene.store.cluster_secret().len() >= 32);
 }

@@ -65,18 +65,21 @@ impl SqliteHarness {
 }
 
 impl Harness for SqliteHarness {
+    const SCRIPTS: u32 = 256;
+    const CROWDS: u64 = 4;
+
     async fn open() -> Self {
         Self::new()
     }
 
-    fn replica_handle(&self) -> Arc<dyn Store> {
+    async fn replica_handle(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.options).unwrap())
     }
 
     async fn lapse(&self, replica: ReplicaId) {
         let others = self.living(replica);
         self.pass(LEASE);
-        let peers = self.replica_handle();
+        let peers = self.replica_handle().await;
         for other in others {
             peers.heartbeat(other).await.unwrap();
         }

@@ -13,6 +13,7 @@ mod faults;
 mod group_commit;
 mod harness;
 mod hints;
+mod mutants;
 mod schema;
 mod stopped;
 

@@ -1,4 +1,5 @@
-//! The property tests must be able to fail: each broken store is found out.
+//! The property tests must be able to fail: each broken store is found out. This is about the tests, not the back-end, so
+//! it is done on the one that is opened fastest.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +7,12 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use regrow_faults::Mutant;
 
-use super::crowd;
-use super::harness::Harness;
-use super::history::Violation;
-use super::interleaving::perform;
-use super::script::script;
+use crate::conformance::crowd;
+use crate::conformance::harness::Harness;
+use crate::conformance::history::Violation;
+use crate::conformance::interleaving::perform;
+use crate::conformance::script::script;
+use crate::harness::SqliteHarness;
 
 /// Scripts until a mutant must have been found; they are the same each time.
 const SCRIPTS: usize = 60;
@@ -36,14 +38,15 @@ const ALL: [Mutant; 14] = [
     Mutant::HidesAborts,
 ];
 
-pub(crate) async fn each_mutant_is_found_by_the_interleavings<H: Harness>() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mutant_is_found_by_the_interleavings() {
     for mutant in ALL {
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         let mut found = Vec::new();
         for _ in 0..SCRIPTS {
             let acts = script().new_tree(&mut runner).unwrap().current();
-            found = perform(&H::open().await, Some(mutant), &acts).await;
+            found = perform(&SqliteHarness::open().await, Some(mutant), &acts).await;
             if !found.is_empty() {
                 break;
             }
@@ -66,11 +69,12 @@ fn symptom(mutant: Mutant, found: &Violation) -> bool {
     }
 }
 
-pub(crate) async fn each_mutant_is_found_by_the_crowd<H: Harness>() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mutant_is_found_by_the_crowd() {
     for mutant in ALL.into_iter().take(9) {
         let mut seen = BTreeSet::new();
         for seed in 1..=CROWDS {
-            let found = crowd::run::<H>(Some(mutant), seed, 12).await;
+            let found = crowd::run::<SqliteHarness>(Some(mutant), seed, 12).await;
             if found.iter().any(|violation| symptom(mutant, violation)) {
                 seen.clear();
                 break;

@@ -1,0 +1,141 @@
+//! Claiming: ready sessions get an owner and a new epoch, those that wait longest first.
+
+use std::sync::{Mutex, PoisonError};
+
+use regrow_protocol::{Epoch, ReplicaId, SessionId};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::links::Links;
+use super::row;
+use crate::{Claimed, Error, Guard, InboxMessage};
+
+/// A claim that is lost in a crash of the server leaves the session ready, and the claimer's first write is refused; so it
+/// need not wait for the disk.
+pub(super) const CLAIM: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+ready AS (
+    SELECT session FROM regrow.lanes
+    WHERE state = 1 AND session <> ALL($3) AND EXISTS (SELECT 1 FROM regrow.replicas r, relaxed
+        WHERE r.replica = $1 AND r.expires_at > now() AND NOT r.draining)
+    ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+taken AS (
+    UPDATE regrow.lanes t SET state = 2, replica = $1, attempt = t.attempt + 1,
+        epoch = greatest(nextval('regrow.fence'), t.epoch + 1)
+    FROM ready WHERE t.session = ready.session
+    RETURNING t.session, t.key, t.epoch, t.run, t.attempt, t.blame, t.run_base, t.context_base, t.log_head,
+        t.inbox_done, t.ready_at)
+SELECT t.*, t.attempt::int8 AS attempts, t.blame::int8 AS blamed, i.seq, i.message, i.accepted_at, i.aborted, i.body
+FROM taken t LEFT JOIN regrow.inbox i ON i.session = t.session AND i.seq = t.inbox_done + 1
+ORDER BY t.ready_at";
+
+/// The message at the head of an inbox.
+pub(super) const MESSAGE: &str = "SELECT seq, message, accepted_at, aborted, body FROM regrow.inbox
+    WHERE session = $1 AND seq = $2";
+
+/// A session that is ready without a message has nothing to be claimed for.
+pub(super) const REST: &str = "UPDATE regrow.lanes SET state = 0, replica = NULL, run = NULL
+    WHERE session = $1 AND replica = $2 AND epoch = $3 AND state = 2 AND inbox_head = inbox_done";
+
+/// Gives a lease back that cannot be used here.
+pub(super) const RETURN: &str =
+    "UPDATE regrow.lanes SET state = 1, replica = NULL, attempt = greatest(attempt - 1, 0)
+    WHERE session = $1 AND replica = $2 AND epoch = $3 AND state = 2";
+
+/// Sessions that are passed over because a newer release wrote what this one cannot read.
+const PASSED_OVER: usize = 64;
+
+/// Claims for this process.
+#[derive(Default)]
+pub(super) struct Claims {
+    passed_over: Mutex<Vec<Uuid>>,
+}
+
+impl Claims {
+    pub(super) async fn claim(
+        &self,
+        links: &Links,
+        replica: ReplicaId,
+        most: usize,
+    ) -> Result<Vec<Claimed>, Error> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let params: [super::links::Param<'_>; 3] =
+            [&row::of_replica(replica), &row::bound(most), &passed_over];
+        let rows = links.query(CLAIM, &params).await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for r in &rows {
+            match take(links, r, replica).await {
+                Ok(claimed) => all.extend(claimed),
+                Err(Failure::Unreadable(why)) => self.pass_over(links, r, replica, &why).await?,
+                // What was claimed and is not returned is found by the next heartbeat.
+                Err(failure) => return if all.is_empty() { Err(failure.into()) } else { Ok(all) },
+            }
+        }
+        Ok(all)
+    }
+
+    /// A session that this release cannot read must not stand in the way of the others.
+    async fn pass_over(&self, links: &Links, r: &Row, replica: ReplicaId, why: &str) -> Result<(), Error> {
+        tracing::debug!(error = why, "a session of a newer release is left to it");
+        let session: Uuid = r.try_get("session").map_err(Failure::from)?;
+        let epoch = row::epoch(r, "epoch")?;
+        {
+            let mut passed_over = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+            if passed_over.len() == PASSED_OVER {
+                passed_over.remove(0);
+            }
+            passed_over.push(session);
+        }
+        links.query(RETURN, &[&session, &row::of_replica(replica), &epoch.0]).await?;
+        Ok(())
+    }
+}
+
+async fn take(links: &Links, r: &Row, replica: ReplicaId) -> Result<Option<Claimed>, Failure> {
+    let session = row::session(r, "session")?;
+    let session_key = row::session_key(r, "key")?;
+    let epoch = row::epoch(r, "epoch")?;
+    let Some(message) = message_of(links, r, session, replica, epoch).await? else { return Ok(None) };
+    Ok(Some(Claimed {
+        guard: Guard { session, replica, epoch, head: r.try_get("log_head")? },
+        session_key,
+        run: row::run(r, "run")?,
+        attempt: row::count(r, "attempts")?,
+        blame: row::count(r, "blamed")?,
+        run_base: r.try_get("run_base")?,
+        context_base: r.try_get("context_base")?,
+        message,
+    }))
+}
+
+/// The message to be answered. If it was accepted after the claim began, the claim knows of it without seeing it.
+async fn message_of(
+    links: &Links,
+    r: &Row,
+    session: SessionId,
+    replica: ReplicaId,
+    epoch: Epoch,
+) -> Result<Option<InboxMessage>, Failure> {
+    if r.try_get::<_, Option<i64>>("seq")?.is_some() {
+        return message(r).map(Some);
+    }
+    let (session, done) = (row::of_session(session), r.try_get::<_, i64>("inbox_done")?);
+    if let Some(r) = links.query_opt(MESSAGE, &[&session, &(done + 1)]).await? {
+        return message(&r).map(Some);
+    }
+    links.query(REST, &[&session, &row::of_replica(replica), &epoch.0]).await?;
+    Ok(None)
+}
+
+fn message(r: &Row) -> Result<InboxMessage, Failure> {
+    Ok(InboxMessage {
+        seq: r.try_get("seq")?,
+        id: row::run(r, "message")?,
+        accepted_at: row::time(r, "accepted_at")?,
+        aborted: r.try_get("aborted")?,
+        body: r.try_get("body")?,
+    })
+}

@@ -1,0 +1,169 @@
+//! Connections and what runs on them. A connection that did not answer in time, or whose caller went away in the middle of
+//! a statement, is not used again.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod,
+    Runtime, Timeouts,
+};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Row};
+
+use super::address::Options;
+use super::failure::{Failure, whole};
+
+/// Plans are made once, and by index: a plan that was made while a table was small must not scan it when it has grown. An
+/// acknowledged write is on disk whatever the server's default.
+const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// A parameter of a statement.
+pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// Makes connections that are served by one runtime, whoever asks for them.
+#[derive(Clone)]
+pub(super) struct Connector {
+    options: Options,
+    runtime: Handle,
+}
+
+impl Connector {
+    pub(super) fn new(options: &Options, runtime: Handle) -> Self {
+        Self { options: options.clone(), runtime }
+    }
+}
+
+impl Connect for Connector {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> std::pin::Pin<
+        Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>,
+    > {
+        let (config, tls, runtime) = (config.clone(), self.options.tls.clone(), self.runtime.clone());
+        Box::pin(on(self.runtime.clone(), async move {
+            let (client, connection) = config.connect(tls).await?;
+            let serving = runtime.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = whole(&error), "a connection to PostgreSQL ended");
+                }
+            });
+            Ok((client, serving))
+        }))
+    }
+}
+
+/// Runs a future with the sockets and timers of another runtime.
+pub(super) fn on<F: Future>(runtime: Handle, future: F) -> impl Future<Output = F::Output> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |context| {
+        let _inside = runtime.enter();
+        future.as_mut().poll(context)
+    })
+}
+
+/// A pool.
+#[derive(Clone)]
+pub(super) struct Links {
+    pool: Pool,
+    patience: Duration,
+}
+
+impl Links {
+    /// A pool of at most `most` connections, made as they are needed. Connections that a pooler shares between its clients
+    /// keep the server's settings.
+    pub(super) fn new(
+        options: &Options,
+        runtime: Handle,
+        most: usize,
+        settings: bool,
+    ) -> Result<Self, crate::Error> {
+        let connector = Connector::new(options, runtime);
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(options.config.clone(), connector, manager_config);
+        let patience = options.patience;
+        let timeouts = Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(patience) };
+        // The connection that was used last comes first: no more are open and have their statements prepared than are needed.
+        let mut builder = Pool::builder(manager)
+            .max_size(most)
+            .runtime(Runtime::Tokio1)
+            .timeouts(timeouts)
+            .queue_mode(QueueMode::Lifo);
+        if settings {
+            builder = builder.post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
+            }));
+        }
+        let pool =
+            builder.build().map_err(|e| crate::Error::Unavailable(format!("no pool of connections: {e}")))?;
+        Ok(Self { pool, patience })
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(super) async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        let link = Lent(Some(self.get().await?));
+        let work = async {
+            let Some(client) = &link.0 else { return Ok(Vec::new()) };
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, params).await
+        };
+        match tokio::time::timeout(self.patience, work).await {
+            Ok(Ok(rows)) => {
+                link.give_back();
+                Ok(rows)
+            }
+            Ok(Err(error)) => {
+                let failure = Failure::from(error);
+                if failure.is_about_the_statement() {
+                    link.give_back();
+                }
+                Err(failure)
+            }
+            Err(_) => Err(Failure::TimedOut(self.patience)),
+        }
+    }
+
+    /// Runs a statement that returns one row at most.
+    pub(super) async fn query_opt(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Row>, Failure> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Closes all connections.
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    async fn get(&self) -> Result<Object, Failure> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => Failure::Postgres(error),
+            PoolError::PostCreateHook(HookError::Backend(error)) => Failure::Postgres(error),
+            PoolError::Timeout(_) => Failure::TimedOut(self.patience),
+            other => Failure::NoConnection(format!("no connection to PostgreSQL: {other}")),
+        })
+    }
+}
+
+/// A connection on loan: it is closed unless it is given back.
+struct Lent(Option<Object>);
+
+impl Lent {
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Taking over: replicas that died or hang are removed, and their sessions become ready under a new epoch.
+
+use std::time::Duration;
+
+use regrow_protocol::{ReplicaId, SessionId};
+use uuid::Uuid;
+
+use super::excuse::Excuse;
+use super::failure::Failure;
+use super::links::{Links, Param};
+use super::row;
+use crate::{Claimed, Error, Reaped};
+
+/// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
+/// server is free. A lease that was renewed last in another life of the server gets the time to be renewed in this one.
+/// Replicas of this process, `$1`, are not asked for their locks.
+pub(super) const LOOK: &str = "SELECT r.replica, r.lease_ms, r.expires_at <= now()
+        AND (r.renewed_in = pg_postmaster_start_time()
+            OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
+    r.replica <> ALL($1) AND r.locked_in = pg_postmaster_start_time()
+        AND pg_try_advisory_xact_lock(r.lock_key) AS crashed
+    FROM regrow.replicas r";
+
+/// The server's time, and whether a lease has an owner that does not exist. Owners are looked up one by one through their
+/// index, so this costs as much as there are replicas, not sessions.
+pub(super) const TIMES: &str = "WITH RECURSIVE owner AS (
+    (SELECT replica FROM regrow.lanes WHERE state = 2 ORDER BY replica LIMIT 1)
+    UNION ALL
+    SELECT (SELECT l.replica FROM regrow.lanes l WHERE l.state = 2 AND l.replica > o.replica
+        ORDER BY l.replica LIMIT 1)
+    FROM owner o WHERE o.replica IS NOT NULL)
+SELECT now() AS now, EXISTS (SELECT 1 FROM owner o
+    WHERE o.replica IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans";
+
+/// Removes the replicas `$1` whatever their lease says and the replicas `$2` unless they have renewed it, and frees all
+/// sessions without an owner. The epoch grows before anybody else starts, so the former owner is fenced first. `ready_at`
+/// stays: work that was begun does not go behind the whole backlog.
+///
+/// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
+/// that it drove share the blame of `$3`.
+///
+/// What a crash of the server loses of this is found and done again.
+pub(super) const EXPEL: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+gone AS (
+    DELETE FROM regrow.replicas USING relaxed
+    WHERE replica = ANY($1) OR (replica = ANY($2) AND expires_at <= now()) RETURNING replica),
+ownerless AS (
+    SELECT l.session, l.replica, count(*) OVER (PARTITION BY l.replica) AS together
+    FROM regrow.lanes l
+    WHERE l.state = 2 AND (l.replica IN (SELECT replica FROM gone)
+        OR NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = l.replica))
+    ORDER BY l.session),
+freed AS (
+    UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
+        blame = t.blame + (($3::int8 + o.together - 1) / o.together)::int4, updated_at = now()
+    FROM ownerless o WHERE t.session = o.session AND t.state = 2 AND t.replica = o.replica
+    RETURNING t.session)
+SELECT NULL::uuid AS replica, session FROM freed UNION ALL SELECT replica, NULL FROM gone";
+
+/// What was found, and the sessions that became ready.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) reaped: Reaped,
+    pub(super) freed: Vec<SessionId>,
+    /// Replicas that the store knows and that are not of this process.
+    pub(super) peers: usize,
+}
+
+/// Looks for replicas that are gone. `own` are those of this process.
+pub(super) async fn reap(links: &Links, own: &[ReplicaId], excuse: &Excuse) -> Result<Found, Error> {
+    let mine: Vec<Uuid> = own.iter().map(|replica| row::of_replica(*replica)).collect();
+    let params: [Param<'_>; 1] = [&mine];
+    let (replicas, times) = tokio::try_join!(links.query(LOOK, &params), links.query_opt(TIMES, &[]))?;
+    let (mut crashed, mut expired, mut longest, mut peers) = (Vec::new(), Vec::new(), 0, 0);
+    for r in &replicas {
+        let id: Uuid = r.try_get("replica").map_err(Failure::from)?;
+        peers += usize::from(!mine.contains(&id));
+        longest = longest.max(r.try_get::<_, i64>("lease_ms").map_err(Failure::from)?);
+        if r.try_get::<_, Option<bool>>("crashed").map_err(Failure::from)? == Some(true) {
+            crashed.push(id);
+        } else if r.try_get("expired").map_err(Failure::from)? {
+            expired.push(id);
+        }
+    }
+    let Some(times) = times else { return Ok(Found { peers, ..Found::default() }) };
+    let now = times.try_get("now").map_err(Failure::from)?;
+    if excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
+        expired.clear();
+    }
+    let orphans: bool = times.try_get("orphans").map_err(Failure::from)?;
+    if crashed.is_empty() && expired.is_empty() && !orphans {
+        return Ok(Found { peers, ..Found::default() });
+    }
+    let found = expel(links, &crashed, &expired).await?;
+    Ok(Found { peers, ..found })
+}
+
+/// Removes a replica, whatever its lease says.
+pub(super) async fn remove(links: &Links, replica: ReplicaId) -> Result<Found, Error> {
+    expel(links, &[row::of_replica(replica)], &[]).await
+}
+
+async fn expel(links: &Links, dead: &[Uuid], expired: &[Uuid]) -> Result<Found, Error> {
+    let blame = i64::from(Claimed::WHOLE_BLAME);
+    let mut found = Found::default();
+    for r in &links.query(EXPEL, &[&dead, &expired, &blame]).await? {
+        if r.try_get::<_, Option<Uuid>>("replica").map_err(Failure::from)?.is_some() {
+            found.reaped.replicas.push(row::replica(r, "replica")?);
+        } else {
+            found.freed.push(row::session(r, "session")?);
+        }
+    }
+    found.reaped.lanes = found.freed.len() as u64;
+    Ok(found)
+}

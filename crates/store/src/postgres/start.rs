@@ -1,0 +1,150 @@
+//! The start: is there a server, is it the right one, may we use it? Each "no" says what to do.
+
+use std::time::Instant;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::address::Options;
+use super::failure::{Failure, whole};
+use super::{presence, schema};
+use crate::Error;
+
+/// The oldest server that works: 14.
+const OLDEST_SERVER: i64 = 140_000;
+
+/// How often a server that cannot be reached is tried again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// What the start has found.
+pub(super) struct Started {
+    /// The secret that replicas of this store share.
+    pub(super) cluster_secret: String,
+    /// A pooler stands between this process and the server.
+    pub(super) pooled: bool,
+}
+
+/// Connects, checks the server, and brings the schema up to date.
+pub(super) async fn start(options: &Options) -> Result<Started, Error> {
+    let mut client = first_connection(options).await?;
+    check_server(&client, options).await?;
+    let cluster_secret = schema::migrate(&mut client).await?;
+    let pooled = presence::is_pooled(options).await.map_err(|failure| explain(options, failure))?;
+    if pooled {
+        tracing::warn!(
+            "connections to PostgreSQL go through a pooler that shares them: the crash of a replica is noticed only \
+             when its lease runs out, and hints between replicas are polled for; connect to the server itself if you can"
+        );
+    }
+    Ok(Started { cluster_secret, pooled })
+}
+
+/// A connection for one look at the database; nothing is changed.
+pub(super) async fn look(options: &Options) -> Result<Client, Error> {
+    let client = first_connection(options).await?;
+    check_server(&client, options).await?;
+    Ok(client)
+}
+
+/// The first connection tells whether there will be others. A server that is not there yet is waited for.
+async fn first_connection(options: &Options) -> Result<Client, Error> {
+    let begun = Instant::now();
+    let mut told = false;
+    loop {
+        let failure = match options.config.connect(options.tls.clone()).await {
+            Ok((client, connection)) => {
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(error = whole(&error), "the first connection to PostgreSQL ended");
+                    }
+                });
+                return Ok(client);
+            }
+            Err(error) => Failure::from(error),
+        };
+        let error = explain(options, failure);
+        if !error.is_retryable() || begun.elapsed() >= options.start_patience {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(%error, patience = ?options.start_patience, "waiting for the store");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn check_server(client: &Client, options: &Options) -> Result<(), Error> {
+    let facts = client
+        .simple_query("SELECT current_setting('server_version_num'), current_setting('server_version'), pg_is_in_recovery()")
+        .await
+        .map_err(|e| Error::from(Failure::from(e)))?;
+    let row = facts.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let fact = |column: usize| row.and_then(|row| row.get(column)).unwrap_or_default();
+    let number: i64 = fact(0).parse().unwrap_or(0);
+    if number < OLDEST_SERVER {
+        return Err(Error::Unusable(format!(
+            "PostgreSQL at {} is version {}; Regrow needs 14 or newer",
+            options.server(),
+            fact(1)
+        )));
+    }
+    if fact(2) == "t" {
+        return Err(Error::Unavailable(format!(
+            "PostgreSQL at {} is a read-only standby; name the primary, or all servers and \
+             target_session_attrs=read-write: postgres://user@one,two/database?target_session_attrs=read-write",
+            options.server()
+        )));
+    }
+    Ok(())
+}
+
+/// Why there is no connection, and what to do about it.
+fn explain(options: &Options, failure: Failure) -> Error {
+    let Failure::Postgres(error) = failure else { return failure.into() };
+    let (server, user) = (options.server(), options.user());
+    let Some(said) = error.as_db_error() else {
+        let why = whole(&error);
+        if why.contains("certificate") || why.contains("invalid peer") {
+            return Error::Unusable(format!(
+                "PostgreSQL at {server} has a certificate that is not trusted ({why}); name its authority with \
+                 sslrootcert=FILE in the store's URL"
+            ));
+        }
+        if why.contains("does not support TLS") {
+            return Error::Unusable(format!(
+                "PostgreSQL at {server} does not offer TLS; turn it on there, or say sslmode=disable in the store's URL"
+            ));
+        }
+        if why.contains("password missing") || why.contains("invalid configuration") {
+            return Error::Unusable(format!(
+                "PostgreSQL at {server} asks for a password; give it in the file named by --store-password-file, or in \
+                 the store's URL"
+            ));
+        }
+        return Error::Unavailable(format!(
+            "PostgreSQL at {server} cannot be reached ({why}); is it running, and is the store's URL right?"
+        ));
+    };
+    let message = said.message();
+    match said.code() {
+        &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            Error::Unusable(format!(
+                "PostgreSQL at {server} does not let user {user} in ({message}); check the user and the password, and the \
+             server's pg_hba.conf"
+            ))
+        }
+        &SqlState::INVALID_CATALOG_NAME => Error::Unusable(format!(
+            "PostgreSQL at {server} has no such database; create it: createdb {}",
+            options.config.get_dbname().unwrap_or_default()
+        )),
+        &SqlState::TOO_MANY_CONNECTIONS => Error::Unavailable(format!(
+            "PostgreSQL at {server} has no connection left ({message}); each replica needs up to {}: raise \
+             max_connections there, or lower regrow.store.connections",
+            options.connections + 4
+        )),
+        _ => Error::from(Failure::from(error)),
+    }
+}

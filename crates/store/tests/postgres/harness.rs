@@ -1,0 +1,80 @@
+//! PostgreSQL under test: a database of its own, and one handle per process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use regrow_protocol::ReplicaId;
+use regrow_store::Store;
+use regrow_store::postgres::{Options, PostgresStore};
+use regrow_testbed::postgres::Database;
+use uuid::Uuid;
+
+use crate::conformance::harness::Harness;
+
+/// How long the server may take to notice that a process has ended.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct PostgresHarness {
+    database: Database,
+    /// Past the store, for looking at what the trait does not show.
+    pub(crate) client: tokio_postgres::Client,
+    /// How many handles there were, and by their addresses the applications that the server knows them as.
+    handles: Mutex<(usize, HashMap<usize, String>)>,
+}
+
+impl PostgresHarness {
+    pub(crate) fn options(&self, application: &str) -> Options {
+        let url = format!("{}?application_name={application}", self.database.url());
+        Options::parse(&url, None).unwrap()
+    }
+
+    /// Connections of one handle.
+    async fn connections(&self, application: &str) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1
+            AND datname = current_database()";
+        self.client.query_one(sql, &[&application]).await.unwrap().get(0)
+    }
+}
+
+impl Harness for PostgresHarness {
+    const SCRIPTS: u32 = 6;
+    const CROWDS: u64 = 1;
+
+    async fn open() -> Self {
+        let database = Database::create().await.unwrap();
+        let client = database.connect().await.unwrap();
+        Self { database, client, handles: Mutex::default() }
+    }
+
+    async fn replica_handle(&self) -> Arc<dyn Store> {
+        let application = {
+            let mut handles = self.handles.lock().unwrap();
+            handles.0 += 1;
+            format!("handle-{}", handles.0)
+        };
+        let handle: Arc<dyn Store> =
+            Arc::new(PostgresStore::open(&self.options(&application)).await.unwrap());
+        self.handles.lock().unwrap().1.insert(address(&handle), application);
+        handle
+    }
+
+    async fn lapse(&self, replica: ReplicaId) {
+        let sql = "UPDATE regrow.replicas SET expires_at = now() - interval '1 ms' WHERE replica = $1";
+        self.client.execute(sql, &[&Uuid::from_bytes(*replica.as_bytes())]).await.unwrap();
+    }
+
+    /// Dropping the last handle closes its connections, as the kernel does for a process that ends; the server notices a
+    /// moment later.
+    async fn crash(&self, handle: Arc<dyn Store>) {
+        assert_eq!(Arc::strong_count(&handle), 1, "the process is still in use");
+        let application = self.handles.lock().unwrap().1.remove(&address(&handle)).unwrap();
+        drop(handle);
+        let gone = async { while self.connections(&application).await > 0 {} };
+        tokio::time::timeout(PATIENCE, gone).await.expect("a process that has ended has no connections");
+    }
+}
+
+fn address(handle: &Arc<dyn Store>) -> usize {
+    Arc::as_ptr(handle).addr()
+}

@@ -1,0 +1,14 @@
+//! The store across machines against the conformance suite, and what only a server can get wrong.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a panic is the report"
+)]
+
+#[path = "../conformance/suite.rs"]
+mod conformance;
+mod harness;
+
+conformance::conformance!(postgres, crate::harness::PostgresHarness);
