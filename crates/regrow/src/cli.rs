@@ -30,9 +30,13 @@ pub(crate) struct Common {
     /// Directory for the store, the token and workspaces [default: ~/.regrow].
     #[arg(long, global = true, env = "REGROW_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// The store that all replicas share: sqlite:PATH [default: regrow.db in the state directory].
+    /// The store that all replicas share: sqlite:PATH, or postgres://user@host:5432/database for replicas on any machines
+    /// [default: regrow.db in the state directory; env: REGROW_STORE].
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
+    /// File that holds the password of the store's user, so that it stands neither in the URL nor in the environment.
+    #[arg(long, global = true, env = "REGROW_STORE_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) store_password_file: Option<PathBuf>,
 }
 
 /// How to serve.

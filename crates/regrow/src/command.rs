@@ -30,7 +30,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),
         Some(Command::Runs(runs)) => block_on(runs::run(&common, runs)),
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
-        Some(Command::Migrate(migrate)) => migrate::run(&common, &migrate),
+        Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
         Some(Command::Config(command)) => config::run(&common, &command),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "regrow", &mut std::io::stdout());

@@ -116,9 +116,10 @@ impl Stage {
         let state = State::open(common)?;
         state.create()?;
         let addresses = Addresses::default();
+        let store = wiring::store(&state, Duration::ZERO).await?;
         Ok(Self {
-            store: wiring::store(&state)?,
-            token: state.generated_token()?,
+            token: state.generated_token(&*store)?,
+            store,
             balancer: Balancer::start(addresses.clone()).await?,
             addresses,
             progress: Arc::new(Progress::new(options.conversations)),

@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use regrow_store::Store;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 
 use crate::cli::Common;
 use crate::config::{self, Config, Loaded, Source};
@@ -27,6 +30,7 @@ pub(crate) struct State {
     /// What is accepted but not acted on.
     pub(crate) warnings: Vec<config::Problem>,
     store: Option<String>,
+    store_password: Option<SecretString>,
 }
 
 impl State {
@@ -43,7 +47,11 @@ impl State {
                 Unusable(format!("the configuration has problems\n{}", config::render(&problems)))
             })?;
         let store = common.store.clone().or_else(|| config.regrow.store.clone());
-        Ok(Self { directory, config, config_path: path, warnings, store })
+        let store_password = match &common.store_password_file {
+            Some(path) => Some(read_password(path)?),
+            None => config.regrow.store_password.as_ref().map(config::Secret::to_secret_string),
+        };
+        Ok(Self { directory, config, config_path: path, warnings, store, store_password })
     }
 
     /// Creates the directory, readable by its owner only.
@@ -54,7 +62,15 @@ impl State {
     /// The store.
     pub(crate) fn store(&self) -> anyhow::Result<StoreUrl> {
         match &self.store {
-            Some(url) => Ok(StoreUrl::parse(url)?),
+            Some(url) => {
+                let mut url = StoreUrl::parse(url, self.store_password.as_ref())?;
+                if let StoreUrl::Postgres(options) = &mut url
+                    && let Some(connections) = self.config.regrow.store_connections
+                {
+                    options.connections = connections as usize;
+                }
+                Ok(url)
+            }
             None => Ok(StoreUrl::Sqlite(self.directory.join("regrow.db"))),
         }
     }
@@ -64,12 +80,16 @@ impl State {
         self.directory.join("gateway-token")
     }
 
-    /// The generated token; made by whichever replica starts first.
-    pub(crate) fn generated_token(&self) -> anyhow::Result<String> {
+    /// The generated token; made by whichever replica starts first. Replicas on several machines, which share no
+    /// directory, make the same one from the secret that they share.
+    pub(crate) fn generated_token(&self, store: &dyn Store) -> anyhow::Result<String> {
         let path = self.token_path();
-        let mut random = [0; TOKEN_BYTES];
-        getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("the system has no random numbers: {e}"))?;
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shared = self.store()?.is_shared_across_machines();
+        let token = if shared { derived_token(store.cluster_secret()) } else { random_token()? };
+        if shared && self.present_token()?.is_some_and(|present| present != token) {
+            tracing::warn!(path = %path.display(), "the token of this machine gives way to that of all replicas");
+            std::fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))?;
+        }
         // Written aside and linked into place, so that no replica ever reads half a token.
         let aside = self.directory.join(format!(".gateway-token.{}", std::process::id()));
         let write = || -> std::io::Result<()> {
@@ -116,6 +136,31 @@ impl State {
     pub(crate) fn agent_dir(&self, agent: &str) -> PathBuf {
         self.directory.join("agents").join(agent)
     }
+}
+
+fn random_token() -> anyhow::Result<String> {
+    let mut random = [0; TOKEN_BYTES];
+    getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("the system has no random numbers: {e}"))?;
+    Ok(hex(&random))
+}
+
+/// A token that is a function of the secret, and from which nobody learns the secret.
+fn derived_token(secret: &str) -> String {
+    hex(&Sha256::digest(format!("regrow gateway token\0{secret}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_password(path: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Unusable(format!("--store-password-file {}: {e}", path.display())))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Unusable(format!("--store-password-file {}: the file is empty", path.display())).into());
+    }
+    Ok(SecretString::from(password.to_owned()))
 }
 
 /// Creates a directory that only its owner can read.

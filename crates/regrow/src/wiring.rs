@@ -9,6 +9,7 @@ use regrow_agent::Limits;
 use regrow_gateway::{Auth, AuthRateLimit};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Timeouts};
 use regrow_store::Store;
+use regrow_store::postgres::PostgresStore;
 use regrow_store::sqlite::{self, SqliteStore};
 use regrow_tools::{Policy, Profile, Tool, Toolbox, WebOptions};
 use regrow_worker::AgentProfile;
@@ -30,14 +31,19 @@ const DEMO: &str = "demo/demo";
 /// memory rather than processors.
 pub(crate) const SLOTS: u32 = 4_096;
 
-/// Opens the store.
-pub(crate) fn store(state: &State) -> anyhow::Result<Arc<dyn Store>> {
-    let StoreUrl::Sqlite(path) = state.store()?;
-    match SqliteStore::open(&sqlite::Options::new(path)) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(error @ regrow_store::Error::Unusable(_)) => Err(Unusable(error.to_string()).into()),
-        Err(error) => Err(error.into()),
-    }
+/// Opens the store. A server that cannot be reached yet is waited for as long as `patience`.
+pub(crate) async fn store(state: &State, patience: Duration) -> anyhow::Result<Arc<dyn Store>> {
+    let opened: Result<Arc<dyn Store>, _> = match state.store()? {
+        StoreUrl::Sqlite(path) => SqliteStore::open(&sqlite::Options::new(path)).map(|s| Arc::new(s) as _),
+        StoreUrl::Postgres(mut options) => {
+            options.start_patience = patience;
+            PostgresStore::open(&options).await.map(|s| Arc::new(s) as _)
+        }
+    };
+    opened.map_err(|error| match error {
+        regrow_store::Error::Unusable(why) => Unusable(why).into(),
+        error => error.into(),
+    })
 }
 
 /// The models.
@@ -176,14 +182,14 @@ fn toolbox(config: &config::Config, entry: &config::AgentEntry) -> anyhow::Resul
 }
 
 /// Who may come in; the generated token if nothing is configured.
-pub(crate) fn auth(state: &State) -> anyhow::Result<Auth> {
+pub(crate) fn auth(state: &State, store: &dyn Store) -> anyhow::Result<Auth> {
     let configured = &state.config.gateway.auth;
     Ok(match configured.effective() {
         config::Auth::Token(secret) | config::Auth::Password(secret) => {
             Auth::Secrets(vec![secret.to_secret_string()])
         }
         config::Auth::None if configured.mode == Some(config::AuthMode::None) => Auth::None,
-        config::Auth::None => Auth::Secrets(vec![SecretString::from(state.generated_token()?)]),
+        config::Auth::None => Auth::Secrets(vec![SecretString::from(state.generated_token(store)?)]),
     })
 }
 

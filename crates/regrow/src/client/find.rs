@@ -1,5 +1,7 @@
 //! Where the gateways are, and the token that they ask for.
 
+use std::time::Duration;
+
 use crate::cli::Target;
 use crate::config::Auth;
 use crate::state::State;
@@ -20,8 +22,11 @@ pub(super) fn token(state: &State, target: &Target) -> anyhow::Result<Option<Str
 /// The configured address, and every replica that the store knows.
 pub(super) async fn known(state: &State) -> Vec<String> {
     let mut urls = vec![format!("http://{}", local(state.config.gateway.listen_address()))];
-    let present = state.store().is_ok_and(|StoreUrl::Sqlite(path)| path.exists());
-    if present && let Ok(store) = wiring::store(state) {
+    let present = state.store().is_ok_and(|url| match url {
+        StoreUrl::Sqlite(path) => path.exists(),
+        StoreUrl::Postgres(_) => true,
+    });
+    if present && let Ok(store) = wiring::store(state, Duration::ZERO).await {
         for replica in store.list_replicas().await.unwrap_or_default() {
             let url = format!("http://{}", replica.address);
             if !replica.address.is_empty() && !urls.contains(&url) {

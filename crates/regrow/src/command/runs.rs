@@ -1,6 +1,7 @@
 //! `regrow runs`: runs, read from the store; no gateway needs to run.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use regrow_protocol::RunId;
@@ -16,7 +17,7 @@ const STEPS: usize = 10_000;
 
 pub(super) async fn run(common: &Common, command: Runs) -> anyhow::Result<ExitCode> {
     let state = State::open(common)?;
-    let store = wiring::store(&state)?;
+    let store = wiring::store(&state, Duration::ZERO).await?;
     match command {
         Runs::List(listing) => {
             let runs = store.list_runs(None, listing.limit).await?;

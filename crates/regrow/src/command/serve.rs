@@ -22,6 +22,9 @@ use crate::{descriptors, logging, wiring};
 /// How long connections have to close at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a start waits for a store that is not there yet.
+const STORE_WITHIN: Duration = Duration::from_secs(30);
+
 /// The exit code after a second signal: 128 and SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
@@ -80,12 +83,14 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     state.create()?;
     let listener = listen(state)?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let store = (seams.store)(wiring::store(state)?);
+    let opened = wiring::store(state, STORE_WITHIN).await?;
+    let auth = wiring::auth(state, &*opened)?;
+    let store = (seams.store)(opened);
     let models = Arc::new(wiring::models(state)?);
     let worker = Worker::start(worker_options(state, seams, address)?, store, Arc::clone(&models)).await?;
     let shutdown = Shutdown { grace: CLOSE_WITHIN, ..Shutdown::default() };
     let gateway = regrow_gateway::serve(
-        gateway_options(state, listener, &models, started)?,
+        gateway_options(state, listener, &models, auth, started)?,
         worker.clone(),
         shutdown.clone(),
     );
@@ -165,13 +170,14 @@ fn gateway_options(
     state: &State,
     listener: TcpListener,
     models: &Arc<regrow_providers::Models>,
+    auth: regrow_gateway::Auth,
     started: Instant,
 ) -> anyhow::Result<regrow_gateway::Options> {
     let config = &state.config;
     let models = Arc::clone(models);
     Ok(regrow_gateway::Options {
         listener: tokio::net::TcpListener::from_std(listener).context("cannot listen")?,
-        auth: wiring::auth(state)?,
+        auth,
         rate_limit: wiring::rate_limit(state),
         trusted_proxies: Vec::new(),
         agents: config.agents.entries.keys().map(ToString::to_string).collect(),

@@ -1,6 +1,7 @@
 //! `regrow sessions`: conversations, read from the store; no gateway needs to run.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use regrow_agent::Entry;
@@ -16,7 +17,7 @@ const PAGE: usize = 500;
 
 pub(super) async fn run(common: &Common, command: Sessions) -> anyhow::Result<ExitCode> {
     let state = State::open(common)?;
-    let store = wiring::store(&state)?;
+    let store = wiring::store(&state, Duration::ZERO).await?;
     match command {
         Sessions::List(listing) => {
             let sessions = store.list_sessions(listing.limit).await?;

@@ -180,15 +180,14 @@ impl Combinations<'_> {
         // The value is not shown: a store's URL may carry a password.
         match store.split_once(':') {
             Some(("sqlite", file)) if !file.is_empty() && Path::new(file).file_name().is_some() => {}
-            Some(("postgres" | "postgresql" | "redis" | "rediss", _)) => {
-                self.problem(
-                    &path,
-                    "this kind of store is not supported yet; write `sqlite:` and a file path",
-                );
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {}
+            Some(("redis" | "rediss", _)) => {
+                self.problem(&path, "this kind of store is not supported yet; write `postgres://…` or `sqlite:` and a file path");
             }
             _ => self.problem(
                 &path,
-                "expected `sqlite:` and a file path, such as \"sqlite:/var/lib/regrow/regrow.db\"",
+                "expected `sqlite:` and a file path, such as \"sqlite:/var/lib/regrow/regrow.db\", or \
+                 \"postgres://user@host:5432/database\"",
             ),
         }
     }

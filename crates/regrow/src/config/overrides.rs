@@ -9,6 +9,7 @@ use super::tree::{Member, Node, Value};
 /// Keys and the variables that set them; the first variable that is set (and not empty) counts.
 pub const OVERRIDES: &[(&[&str], &[&str])] = &[
     (&["regrow", "store"], &["REGROW_STORE"]),
+    (&["regrow", "storePassword"], &["REGROW_STORE_PASSWORD"]),
     (&["gateway", "port"], &["REGROW_PORT", "OPENCLAW_GATEWAY_PORT"]),
     (&["gateway", "bind"], &["REGROW_BIND", "OPENCLAW_GATEWAY_BIND"]),
     (&["gateway", "auth", "token"], &["REGROW_TOKEN", "OPENCLAW_GATEWAY_TOKEN"]),

@@ -3,12 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
+
 /// What is particular to a cluster of expendable replicas.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RegrowConfig {
-    /// The store that all replicas share: `sqlite:PATH`. Unset means a file in the state directory.
+    /// The store that all replicas share: `sqlite:PATH` or `postgres://user@host:5432/database`. Unset means a file in the
+    /// state directory.
     pub store: Option<String>,
+    /// The password of the store's user; it comes before one in the URL.
+    pub store_password: Option<Secret>,
+    /// The most connections of this replica to PostgreSQL for its work; four more show that it lives. Unset means 12.
+    #[schemars(range(min = 4, max = 1000))]
+    pub store_connections: Option<u32>,
     /// What this replica does.
     pub roles: Vec<Role>,
     /// How many runs this replica executes at once; unset means a number that fits the machine.
@@ -37,6 +45,8 @@ impl Default for RegrowConfig {
     fn default() -> Self {
         Self {
             store: None,
+            store_password: None,
+            store_connections: None,
             roles: vec![Role::Gateway, Role::Worker],
             slots: None,
             max_queued: 128,

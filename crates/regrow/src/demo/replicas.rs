@@ -50,7 +50,8 @@ pub(super) fn configure(directory: &Path) -> anyhow::Result<Common> {
     let path = directory.join("openclaw.json");
     std::fs::write(&path, format!("{config:#}\n")).context("cannot write the configuration")?;
     let store = format!("sqlite:{}", directory.join("state/regrow.db").display());
-    Ok(Common { config: Some(path), state_dir: Some(directory.join("state")), store: Some(store) })
+    let state_dir = Some(directory.join("state"));
+    Ok(Common { config: Some(path), state_dir, store: Some(store), store_password_file: None })
 }
 
 impl Replicas {
