@@ -1,6 +1,6 @@
 //! Where a server is, and who may do everything there.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -59,10 +59,10 @@ impl Address {
         self.0.password().unwrap_or_default()
     }
 
-    /// The socket, if the host is an address and not a name.
+    /// Its socket, as a proxy needs it.
     pub fn socket(&self) -> Result<SocketAddr> {
-        let host: IpAddr = self.host().parse().with_context(|| format!("{} is a name", self.host()))?;
-        Ok(SocketAddr::new(host, self.port()))
+        let found = (self.host(), self.port()).to_socket_addrs().ok().and_then(|mut found| found.next());
+        found.with_context(|| format!("no address is known of {}", self.host()))
     }
 
     /// The same server behind another port of the loopback interface, such as a proxy's.

@@ -5,6 +5,9 @@
 
 mod crash;
 mod database;
+mod echo;
+mod lost_answer;
 mod owner;
+mod proxy;
 mod server;
 mod standby;
