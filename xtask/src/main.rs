@@ -4,6 +4,7 @@
 mod apt;
 mod lint;
 mod node;
+mod postgres;
 mod python;
 mod sdk;
 mod step;
@@ -19,6 +20,7 @@ Usage: cargo xtask <task>
 
   test [--no-sdk] [-- ARGS]   all tests; ARGS go to the test runner
   sdk                         only the tests with OpenAI's own clients
+  postgres                    a PostgreSQL server for tests, until Ctrl-C
   lint                        formatting, clippy, dependencies";
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match arguments.as_slice() {
         ["lint"] => lint::run(),
         ["sdk"] => sdk::run(),
+        ["postgres"] => postgres::serve(),
         ["test", rest @ ..] => {
             let (with_sdk, rest) = match rest {
                 ["--no-sdk", rest @ ..] => (false, rest),

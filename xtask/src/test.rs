@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::postgres::{self, Shared};
 use crate::sdk;
 use crate::step::{run as run_command, step, succeeds};
 use crate::workspace::cargo;
@@ -9,9 +10,12 @@ use crate::workspace::cargo;
 /// Sets everything up and runs the tests; `runner` holds further arguments of the test runner.
 pub(crate) fn run(with_sdk: bool, runner: &[&str]) -> Result<()> {
     // What can be missing comes first: it fails in seconds, not after all compilation.
+    postgres::prepare()?;
     let clients = if with_sdk { Some(sdk::prepare()?) } else { None };
     build()?;
-    run_workspace(runner)?;
+    let database = Shared::start()?;
+    run_workspace(runner, &database)?;
+    drop(database);
     if let Some(clients) = clients {
         clients.run()?;
     }
@@ -26,10 +30,11 @@ pub(crate) fn build() -> Result<()> {
     })
 }
 
-fn run_workspace(runner: &[&str]) -> Result<()> {
+fn run_workspace(runner: &[&str], database: &Shared) -> Result<()> {
     if succeeds(&mut cargo(["nextest", "--version"])) {
         step("tests of the workspace", || {
-            run_command(cargo(["nextest", "run", "--locked", "--workspace"]).args(runner))
+            let mut tests = cargo(["nextest", "run", "--locked", "--workspace"]);
+            run_command(tests.args(runner).envs(database.variable()))
         })?;
         // These the runner leaves out.
         return step("examples in the documentation", || {
@@ -38,6 +43,7 @@ fn run_workspace(runner: &[&str]) -> Result<()> {
     }
     println!("    cargo-nextest would be faster: cargo install --locked cargo-nextest");
     step("tests of the workspace", || {
-        run_command(cargo(["test", "--locked", "--workspace", "--no-fail-fast"]).args(runner))
+        let mut tests = cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
+        run_command(tests.args(runner).envs(database.variable()))
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn copy(installation: &Installation) -> Result<(TempDir, String)> {
     let password = fs::read_to_string(template.join("password"))?;
     let home = new_directory(installation)?;
     let mut copy = installation.foreign_command(Path::new("cp"));
-    installation.run(copy.arg("-Rp").arg(template.join("data")).arg(home.path()))?;
+    installation.run(copy.arg("-R").arg(template.join("data")).arg(home.path()))?;
     Ok((home, password))
 }
 
