@@ -3,6 +3,8 @@
 //! [`next`] looks at what is recorded and says what to do next; it does no I/O and knows no clock. Recovery is
 //! therefore not a special case: whoever holds the session reads the journal and asks again. Cutting the journal after
 //! any entry and resuming gives the same outcome, which the tests enumerate.
+//!
+//! [`schedule`] says when an agent is spoken to by the clock, in the same way.
 
 mod compaction;
 mod context;
@@ -15,6 +17,8 @@ mod reply;
 mod tokens;
 mod transcript;
 mod weight;
+
+pub mod schedule;
 
 pub use compaction::{CompactionPlan, context_tokens};
 pub use context::messages;
