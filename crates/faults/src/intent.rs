@@ -29,6 +29,10 @@ pub enum Intent {
     Reap,
     /// [`Store::abort`](regrow_store::Store::abort)
     Abort,
+    /// [`Store::due_schedules`](regrow_store::Store::due_schedules)
+    DueSchedules,
+    /// [`Store::fire`](regrow_store::Store::fire)
+    Fire,
     /// [`Store::find_run`](regrow_store::Store::find_run)
     FindRun,
     /// [`Store::read_log`](regrow_store::Store::read_log)
@@ -39,7 +43,7 @@ pub enum Intent {
 
 impl Intent {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Join,
         Self::Accept,
         Self::Claim,
@@ -52,6 +56,8 @@ impl Intent {
         Self::Leave,
         Self::Reap,
         Self::Abort,
+        Self::DueSchedules,
+        Self::Fire,
         Self::FindRun,
         Self::ReadLog,
         Self::Load,
@@ -72,6 +78,8 @@ impl Intent {
             Self::Leave => "leave",
             Self::Reap => "reap",
             Self::Abort => "abort",
+            Self::DueSchedules => "due_schedules",
+            Self::Fire => "fire",
             Self::FindRun => "find_run",
             Self::ReadLog => "read_log",
             Self::Load => "load",

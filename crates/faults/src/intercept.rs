@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use regrow_protocol::{EntryKind, Epoch, ReplicaId, RunId, Seq, SessionId};
 use regrow_store::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Load, LogEntry, NewEntry, Reaped,
-    Replica, RunView, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Load, LogEntry,
+    NewEntry, Reaped, Replica, RunView, Store, WriteError,
 };
 
 use crate::{Intent, Over};
@@ -141,6 +141,14 @@ impl<I: Intercept> Over for Intercepted<I> {
 
     async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error> {
         self.meet(Call::of(Intent::Abort), self.below.abort(run)).await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error> {
+        self.meet(Call::of(Intent::DueSchedules), self.below.due_schedules(limit)).await
+    }
+
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error> {
+        self.meet(Call::of(Intent::Fire), self.below.fire(firing)).await
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use regrow_store::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
-    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
+    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
+    Store, WriteError,
 };
 use tokio::sync::broadcast;
 
@@ -73,6 +74,26 @@ pub trait Over: Send + Sync + 'static {
 
     async fn reset(&self, session: SessionId) -> Result<Reset, Error> {
         self.below().reset(session).await
+    }
+
+    async fn put_schedule(&self, schedule: &Schedule, replaces: Option<i64>) -> Result<Option<i64>, Error> {
+        self.below().put_schedule(schedule, replaces).await
+    }
+
+    async fn remove_schedule(&self, id: &ScheduleId) -> Result<bool, Error> {
+        self.below().remove_schedule(id).await
+    }
+
+    async fn list_schedules(&self) -> Result<Vec<ScheduleView>, Error> {
+        self.below().list_schedules().await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error> {
+        self.below().due_schedules(limit).await
+    }
+
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error> {
+        self.below().fire(firing).await
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {
@@ -172,6 +193,26 @@ impl<O: Over> Store for Layer<O> {
 
     async fn reset(&self, session: SessionId) -> Result<Reset, Error> {
         self.0.reset(session).await
+    }
+
+    async fn put_schedule(&self, schedule: &Schedule, replaces: Option<i64>) -> Result<Option<i64>, Error> {
+        self.0.put_schedule(schedule, replaces).await
+    }
+
+    async fn remove_schedule(&self, id: &ScheduleId) -> Result<bool, Error> {
+        self.0.remove_schedule(id).await
+    }
+
+    async fn list_schedules(&self) -> Result<Vec<ScheduleView>, Error> {
+        self.0.list_schedules().await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error> {
+        self.0.due_schedules(limit).await
+    }
+
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error> {
+        self.0.fire(firing).await
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {

@@ -58,6 +58,36 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// A schedule. New ones are named by a time-ordered UUID; others may come from elsewhere under names of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScheduleId(String);
+
+impl ScheduleId {
+    /// A new id.
+    #[expect(clippy::new_without_default, reason = "a fresh id is not a default value")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
+    /// The id as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ScheduleId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for ScheduleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Declares a newtype over a time-ordered UUID.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -14,7 +14,7 @@ pub mod openai;
 
 pub use conversation::{Conversation, Holder, Settled, Shared};
 pub use entry_kind::EntryKind;
-pub use id::{Epoch, ReplicaId, RunId, Seq, SessionId};
+pub use id::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 pub use message::{Message, Part, RawTurn, StopReason, ToolCall, Usage};
 pub use request::{Sampling, ToolChoice, ToolSpec};
 pub use session_key::{SessionKey, SessionKeyError};

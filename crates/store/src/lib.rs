@@ -14,6 +14,7 @@ mod hint;
 mod lane;
 mod replica;
 mod run;
+mod schedule;
 mod session;
 mod store;
 
@@ -27,5 +28,6 @@ pub use hint::Hint;
 pub use lane::{Claimed, Control, Finish, Finished, Guard, InboxMessage};
 pub use replica::{Beat, Load, OwnedLane, Reaped, Replica, ReplicaView};
 pub use run::{RunEnd, RunState, RunStatus, RunView};
+pub use schedule::{Due, Fired, Firing, FiringOutcome, LastFiring, Next, Schedule, ScheduleView, Tick};
 pub use session::{Reset, SessionView};
 pub use store::Store;

@@ -17,6 +17,7 @@ mod reader;
 mod reap;
 mod release;
 mod row;
+mod schedules;
 mod schema;
 mod steps;
 mod views;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::sync::broadcast;
 
 use self::holder::Holder;
@@ -38,8 +39,9 @@ use self::steps::Steps;
 use self::wake::Wake;
 use self::writer::Writer;
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
-    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
+    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
+    Store, WriteError,
 };
 
 pub use self::schema::{SCHEMA_VERSION, version};
@@ -239,6 +241,27 @@ impl Store for SqliteStore {
 
     async fn reset(&self, session: SessionId) -> Result<Reset, Error> {
         abort::reset(&self.writer, session).await
+    }
+
+    async fn put_schedule(&self, schedule: &Schedule, replaces: Option<i64>) -> Result<Option<i64>, Error> {
+        schedules::put(&self.writer, schedule, replaces).await
+    }
+
+    async fn remove_schedule(&self, id: &ScheduleId) -> Result<bool, Error> {
+        schedules::remove(&self.writer, id).await
+    }
+
+    async fn list_schedules(&self) -> Result<Vec<ScheduleView>, Error> {
+        self.readers.read(schedules::list).await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error> {
+        let now = (self.clock)();
+        self.readers.read(move |c| schedules::due(c, now, limit)).await
+    }
+
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error> {
+        schedules::fire(&self.writer, firing).await
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {

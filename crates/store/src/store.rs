@@ -1,12 +1,13 @@
 //! The storage boundary.
 
 use async_trait::async_trait;
-use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::sync::broadcast;
 
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
-    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
+    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
+    WriteError,
 };
 
 /// All state that outlives a replica.
@@ -63,6 +64,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// Starts a session's conversation afresh. Nothing is deleted.
     async fn reset(&self, session: SessionId) -> Result<Reset, Error>;
+
+    /// Creates a schedule or replaces the one of this id, and returns its revision. With `replaces`, only the one of
+    /// that revision is replaced, and nothing is returned if it is not there any more.
+    async fn put_schedule(&self, schedule: &Schedule, replaces: Option<i64>) -> Result<Option<i64>, Error>;
+
+    /// Removes a schedule; it does not fire any more. True if it was there.
+    async fn remove_schedule(&self, id: &ScheduleId) -> Result<bool, Error>;
+
+    /// All schedules, in the order of their ids.
+    async fn list_schedules(&self) -> Result<Vec<ScheduleView>, Error>;
+
+    /// Schedules that are due, at most `limit`. Cheap when there is nothing to do.
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error>;
+
+    /// Accepts the message of a schedule and moves its plan on, all or nothing, or says why not. Of any number of
+    /// attempts at one tick, by whichever replicas, one accepts its message.
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error>;
 
     /// Where a run stands.
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error>;

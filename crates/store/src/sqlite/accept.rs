@@ -46,7 +46,7 @@ pub(super) async fn accept(writer: &Writer, message: Accept) -> Result<Accepted,
     writer.write(move |tx| accept_in(tx, session, &message)).await
 }
 
-fn accept_in(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Result<Accepted> {
+pub(super) fn accept_in(tx: &Tx<'_>, session: SessionId, message: &Accept) -> rusqlite::Result<Accepted> {
     if let Some(duplicate) = find_duplicate(tx, session, message)? {
         return Ok(duplicate);
     }

@@ -73,7 +73,7 @@ mod tests {
     use rusqlite::{StatementStatus, named_params};
 
     use super::*;
-    use crate::sqlite::{accept, schema, views, writer};
+    use crate::sqlite::{accept, schedules, schema, views, writer};
 
     fn store() -> (tempfile::TempDir, Connection) {
         let directory = tempfile::tempdir().unwrap();
@@ -104,5 +104,16 @@ mod tests {
         let plan: Result<Vec<String>, _> = statement.query_map(params, |r| r.get(3)).unwrap().collect();
         let plan = plan.unwrap().join("; ");
         assert!(plan.contains("inbox_dedupe") && plan.contains("inbox_message"), "{plan}");
+    }
+
+    #[test]
+    fn what_is_due_is_found_by_its_index() {
+        let (_directory, connection) = store();
+        for sql in [schedules::DUE, schedules::NEXT_DUE] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Result<Vec<String>, _> = statement.raw_query().mapped(|r| r.get(3)).collect();
+            let plan = plan.unwrap().join("; ");
+            assert!(plan.contains("schedules_due") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
     }
 }

@@ -11,7 +11,8 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x5247_5257;
 
 /// Migrations in order; a file at version n has had the first n. They are never edited, only added to.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_init.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_init.sql"), include_str!("migrations/0002_schedules.sql")];
 
 /// The version that this program needs.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -19,6 +19,7 @@ pub(crate) mod model;
 pub(crate) mod quiesce;
 pub(crate) mod release;
 pub(crate) mod scene;
+pub(crate) mod schedules;
 pub(crate) mod script;
 pub(crate) mod takeover;
 pub(crate) mod views;
@@ -91,6 +92,21 @@ macro_rules! conformance {
                     a_lease_that_was_given_back_stays_fenced
                     a_lease_whose_grant_was_lost_is_found_and_disowned
                     disowning_needs_the_owner_and_the_epoch
+                }
+                schedules {
+                    a_schedule_is_put_listed_and_removed
+                    a_schedule_is_replaced_only_as_it_was_seen
+                    what_is_not_due_is_not_there
+                    what_is_due_longest_comes_first_and_at_most_so_many
+                    a_tick_that_many_fire_at_once_is_one_message
+                    a_fired_message_is_like_any_other
+                    a_tick_of_another_plan_is_stale
+                    a_tick_that_is_planned_again_stays_one_message
+                    a_full_session_skips_the_tick_and_shows_it
+                    a_tick_without_room_at_all_is_left_out_and_shown
+                    a_removed_schedule_does_not_fire
+                    a_schedule_may_go_with_its_last_message
+                    firing_by_hand_leaves_the_plan_alone
                 }
                 takeover {
                     an_expired_owner_is_taken_over

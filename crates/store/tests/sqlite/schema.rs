@@ -1,9 +1,11 @@
 //! Whose file it is, and at which version.
 
+use regrow_protocol::RunId;
 use regrow_store::sqlite::{SCHEMA_VERSION, SqliteStore, version};
 use regrow_store::{Error, Store};
 use rusqlite::Connection;
 
+use crate::conformance::scene::{claim, id, joined};
 use crate::harness::SqliteHarness;
 
 /// Opening must fail for good and leave every byte as it is.
@@ -56,6 +58,38 @@ async fn version_changes_nothing() {
     std::fs::write(&empty, "").unwrap();
     assert_eq!(version(&empty).unwrap(), Some(0));
     assert_eq!(std::fs::read(&empty).unwrap(), b"");
+}
+
+/// Every file that a release ever wrote can be opened by the next one.
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date_with_what_is_in_it() {
+    let harness = SqliteHarness::new();
+    let connection = harness.connection();
+    connection.execute_batch(include_str!("../../src/sqlite/migrations/0001_init.sql")).unwrap();
+    connection.pragma_update(None, "application_id", 0x5247_5257).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let session = id("old");
+    let lane = "INSERT INTO lanes (session, key, state, ready_at, run, inbox_head, created_at, updated_at)
+        VALUES (?1, 'agent:main:old', 1, 1, ?2, 1, 1, 1)";
+    let inbox = "INSERT INTO inbox (session, seq, message, fingerprint, accepted_at, body)
+        VALUES (?1, 1, ?2, 7, 1, x'68690a')";
+    let run = RunId::new();
+    for sql in [lane, inbox] {
+        connection.execute(sql, (session.as_bytes(), run.as_bytes())).unwrap();
+    }
+    let secret: String = connection
+        .query_row("SELECT value FROM meta WHERE name = 'cluster_secret'", [], |r| r.get(0))
+        .unwrap();
+    drop(connection);
+    assert_eq!(version(&harness.path()).unwrap(), Some(1));
+
+    let store = SqliteStore::open(&harness.options()).unwrap();
+    assert_eq!(version(&harness.path()).unwrap(), Some(SCHEMA_VERSION));
+    assert_eq!(store.cluster_secret(), secret);
+    let replica = joined(&store).await;
+    let claimed = claim(&store, replica).await;
+    assert_eq!((claimed.run, &claimed.message.body[..]), (run, &b"hi\n"[..]));
+    assert!(store.list_schedules().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
