@@ -20,6 +20,7 @@ mod options;
 mod peer;
 mod prompt;
 mod run;
+mod schedule;
 mod setup;
 mod submit;
 mod worker;

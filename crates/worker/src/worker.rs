@@ -22,7 +22,7 @@ use crate::prompt::Prompts;
 use crate::submit::Admission;
 use crate::{
     Cursor, Follow, Options, Submission, SubmitError, Ticket, claimer, drain, follow, membership, peer,
-    submit,
+    schedule, submit,
 };
 
 /// Whether this replica can accept and commit work now.
@@ -157,6 +157,7 @@ impl Worker {
         });
         membership::start(&inner)?;
         claimer::start(&inner);
+        schedule::start(&inner);
         Ok(Self { inner })
     }
 

@@ -22,6 +22,7 @@ mod panics;
 mod peers;
 mod probe;
 mod scene;
+mod schedules;
 mod side_effects;
 mod submit;
 mod takeover;
