@@ -1,9 +1,12 @@
 //! The command line.
 
+mod cron;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::cron::{Add as CronAdd, Cron, MissedArg, Which};
 use crate::config::Role;
 
 /// An AI-agent gateway whose replicas are expendable.
@@ -97,6 +100,13 @@ pub(crate) enum Command {
     /// List, show or abort runs.
     #[command(subcommand)]
     Runs(Runs),
+    /// Schedule messages: at a time, at an interval, or by a cron expression.
+    ///
+    /// A schedule is kept in the store that all replicas share. Whichever replica runs fires it, and each tick is one
+    /// message, however many replicas there are and whichever of them is lost. These commands need no running gateway,
+    /// but what is due fires only while one runs; afterwards one firing makes up for what was missed (--missed).
+    #[command(subcommand, visible_alias = "automations")]
+    Cron(Cron),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(Health),
     /// Bring the store's schema up to date.

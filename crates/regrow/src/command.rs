@@ -3,6 +3,7 @@
 mod agent;
 mod chat;
 mod config;
+mod cron;
 mod demo;
 mod health;
 mod migrate;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(chat)) => block_on(chat::run(&common, chat)),
         Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),
         Some(Command::Runs(runs)) => block_on(runs::run(&common, runs)),
+        Some(Command::Cron(cron)) => block_on(cron::run(&common, cron)),
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
         Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
         Some(Command::Config(command)) => config::run(&common, &command),

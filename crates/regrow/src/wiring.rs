@@ -46,6 +46,11 @@ pub(crate) async fn store(state: &State, patience: Duration) -> anyhow::Result<A
     })
 }
 
+/// Messages of one session that may wait or run.
+pub(crate) fn max_queued(config: &config::Config) -> u32 {
+    config.messages.queue.cap.unwrap_or(config.regrow.max_queued)
+}
+
 /// The models.
 pub(crate) fn models(state: &State) -> anyhow::Result<Models> {
     let configured = &state.config.models.providers;

@@ -149,7 +149,7 @@ fn worker_options(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: own.slots.or(config.agents.defaults.max_concurrent).unwrap_or(wiring::SLOTS),
         lease: Duration::from_secs(u64::from(own.lease_seconds)),
-        max_queued: config.messages.queue.cap.unwrap_or(own.max_queued),
+        max_queued: wiring::max_queued(config),
         max_ready: u64::from(own.max_ready),
         drain: Duration::from_secs(u64::from(own.drain_seconds)),
         runs: own.roles.contains(&Role::Worker),

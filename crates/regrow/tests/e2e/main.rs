@@ -22,6 +22,7 @@ mod order;
 mod parent;
 mod pause;
 mod scene;
+mod schedules;
 mod start;
 mod store_away;
 
