@@ -132,6 +132,19 @@ mod tests {
         assert_eq!(times("0 12 L feb *", "UTC", after, 1), ["2026-02-28 12:00:00+00:00"]);
     }
 
+    /// This is how OpenClaw's parser reads them, too.
+    #[test]
+    fn several_times_of_the_day_go_by_the_clock() {
+        assert_eq!(
+            times("30 2,14 * * *", "Europe/Berlin", "2026-03-28T22:00:00Z", 2),
+            ["2026-03-29 14:30:00+02:00", "2026-03-30 02:30:00+02:00"]
+        );
+        assert_eq!(
+            times("30 2,14 * * *", "Europe/Berlin", "2026-10-24T22:00:00Z", 3),
+            ["2026-10-25 02:30:00+02:00", "2026-10-25 02:30:00+01:00", "2026-10-25 14:30:00+01:00"]
+        );
+    }
+
     #[test]
     fn the_day_of_the_month_or_of_the_week_or_both() {
         let after = "2026-06-14T10:00:00Z";

@@ -12,9 +12,8 @@ pub(crate) enum Cron {
             regrow cron add --name check --every 10m --session main --message 'Anything new?'\n  \
             regrow cron add --name remind --at 20m --message 'Remind me of the tea.'\n\n\
             A cron expression has five fields: minute, hour, day of the month, month, day of the week; with six, the \
-            first is the second. If both days are given, either matches; with + before the day of the week, both must. A \
-            time that the clock skips when it is put forward comes as soon as it can on that day; one that it passes \
-            twice comes once."
+            first is the second. If both days are given, either matches; with + before the day of the week, both must. An \
+            expression with one time of the day comes once also on the days when the clock is put forward or back."
     )]
     Add(Add),
     /// Schedules, with their next times and what became of their last ones.
