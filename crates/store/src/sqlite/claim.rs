@@ -17,10 +17,18 @@ const EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'fence' RETU
 
 const READY: &str = "SELECT session, key FROM lanes WHERE state = 1 ORDER BY ready_at";
 
+/// How far the inbox of a ready session is answered.
+const DONE: &str = "SELECT inbox_done FROM lanes WHERE session = :session AND state = 1";
+
+/// Nothing waits where something should: there is nothing to run. Left ready it would be claimed for ever.
+const IDLE: &str =
+    "UPDATE lanes SET state = 0, run = NULL, abort = 0, inbox_done = inbox_head, updated_at = :now
+    WHERE session = :session AND state = 1";
+
 /// The run was begun when its message came to the head of the inbox; a claim continues it.
 const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1
     WHERE session = :session
-    RETURNING run, attempt, blame, run_base, context_base, log_head, inbox_done, abort";
+    RETURNING run, attempt, blame, run_base, context_base, log_head, abort";
 
 const MESSAGE: &str = "SELECT seq, message, accepted_at, aborted, body FROM inbox
     WHERE session = :session AND seq > :done ORDER BY seq LIMIT 1";
@@ -69,13 +77,21 @@ fn take(
     session_key: SessionKey,
     replica: ReplicaId,
 ) -> rusqlite::Result<Option<Claimed>> {
+    let lane = named_params! { ":session": session.as_bytes() };
+    let done: Option<i64> = tx.connection.prepare_cached(DONE)?.query_row(lane, |r| r.get(0)).optional()?;
+    let Some(done) = done else { return Ok(None) };
+    let Some(mut message) = first_message(tx, session, done)? else {
+        tracing::error!(session.key = %session_key, "a session was ready without a message; it is idle now");
+        let params = named_params! { ":session": session.as_bytes(), ":now": tx.now };
+        tx.connection.prepare_cached(IDLE)?.execute(params)?;
+        return Ok(None);
+    };
     let epoch = next_epoch(tx)?;
     let params =
         named_params! { ":session": session.as_bytes(), ":replica": replica.as_bytes(), ":epoch": epoch.0 };
     let mut statement = tx.connection.prepare_cached(TAKE)?;
     let mut rows = statement.query(params)?;
     let Some(r) = rows.next()? else { return Ok(None) };
-    let Some(mut message) = first_message(tx, session, r.get("inbox_done")?)? else { return Ok(None) };
     message.aborted |= r.get::<_, bool>("abort")?;
     let claimed = Claimed {
         guard: Guard { session, replica, epoch, head: r.get("log_head")? },

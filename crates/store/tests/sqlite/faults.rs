@@ -80,6 +80,29 @@ async fn a_session_that_cannot_be_read_does_not_stand_in_the_way_of_others() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_ready_for_nothing_becomes_idle() {
+    let harness = SqliteHarness::new();
+    let store = SqliteStore::open(&harness.options()).unwrap();
+    let replica = joined(&store).await;
+    for name in ["a", "b"] {
+        accept(&store, message(name)).await;
+    }
+    let connection = harness.connection();
+    connection.execute("DELETE FROM inbox WHERE session = ?1", [id("a").as_bytes()]).unwrap();
+    assert_eq!(claim(&store, replica).await.session(), id("b"));
+    let Beat::Alive { lanes } = store.heartbeat(replica).await.unwrap() else { panic!("gone") };
+    assert_eq!(lanes.iter().map(|lane| lane.session).collect::<Vec<_>>(), [id("b")]);
+    assert_eq!(store.load().await.unwrap().ready, 0);
+    // It can be used again.
+    let again = Accept { claim_for: Some(replica), ..message("a") };
+    let claimed = accept(&store, again.clone()).await.1.unwrap();
+    assert_eq!(
+        (claimed.run, store.find_session(id("a")).await.unwrap().unwrap().waiting),
+        (again.message, 1)
+    );
+}
+
+#[tokio::test]
 async fn a_path_too_long_for_sockets_only_costs_the_hints() {
     let harness = SqliteHarness::new();
     let mut options = harness.options();
