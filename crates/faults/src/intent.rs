@@ -39,6 +39,10 @@ pub enum Intent {
     ReadLog,
     /// [`Store::load`](regrow_store::Store::load)
     Load,
+    /// [`Store::hold`](regrow_store::Store::hold)
+    Hold,
+    /// [`Store::let_go`](regrow_store::Store::let_go)
+    LetGo,
 }
 
 impl Intent {
@@ -61,6 +65,8 @@ impl Intent {
         Self::FindRun,
         Self::ReadLog,
         Self::Load,
+        Self::Hold,
+        Self::LetGo,
     ];
 
     /// The method's name.
@@ -83,6 +89,8 @@ impl Intent {
             Self::FindRun => "find_run",
             Self::ReadLog => "read_log",
             Self::Load => "load",
+            Self::Hold => "hold",
+            Self::LetGo => "let_go",
         }
     }
 }

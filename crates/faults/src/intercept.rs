@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use regrow_protocol::{EntryKind, Epoch, ReplicaId, RunId, Seq, SessionId};
@@ -161,5 +162,13 @@ impl<I: Intercept> Over for Intercepted<I> {
 
     async fn load(&self) -> Result<Load, Error> {
         self.meet(Call::of(Intent::Load), self.below.load()).await
+    }
+
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error> {
+        self.meet(Call::of(Intent::Hold), self.below.hold(name, replica, ttl)).await
+    }
+
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
+        self.meet(Call::of(Intent::LetGo), self.below.let_go(name, replica)).await
     }
 }

@@ -1,6 +1,7 @@
 //! A store that is made of another one: whatever a fault does not touch goes straight through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
@@ -123,6 +124,14 @@ pub trait Over: Send + Sync + 'static {
     async fn load(&self) -> Result<Load, Error> {
         self.below().load().await
     }
+
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error> {
+        self.below().hold(name, replica, ttl).await
+    }
+
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
+        self.below().let_go(name, replica).await
+    }
 }
 
 /// A store made of what lies over another one.
@@ -241,6 +250,14 @@ impl<O: Over> Store for Layer<O> {
 
     async fn load(&self) -> Result<Load, Error> {
         self.0.load().await
+    }
+
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error> {
+        self.0.hold(name, replica, ttl).await
+    }
+
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
+        self.0.let_go(name, replica).await
     }
 
     fn cluster_secret(&self) -> &str {

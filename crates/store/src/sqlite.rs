@@ -12,6 +12,7 @@ mod finish;
 mod heartbeat;
 mod history;
 mod holder;
+mod leases;
 mod liveness;
 mod reader;
 mod reap;
@@ -291,6 +292,14 @@ impl Store for SqliteStore {
     async fn load(&self) -> Result<Load, Error> {
         let now = (self.clock)();
         self.readers.read(move |c| views::load(c, now)).await
+    }
+
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error> {
+        leases::hold(&self.writer, &self.readers, name, replica, ttl, (self.clock)()).await
+    }
+
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
+        leases::let_go(&self.writer, name, replica).await
     }
 
     fn cluster_secret(&self) -> &str {

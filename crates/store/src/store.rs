@@ -1,5 +1,7 @@
 //! The storage boundary.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::sync::broadcast;
@@ -102,6 +104,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// How much there is to do.
     async fn load(&self) -> Result<Load, Error>;
+
+    /// Takes or renews the lease `name`, which one replica of all holds at a time. `Some` if this replica holds it now:
+    /// the same epoch as long as it has been renewed in time, a larger one each time it is taken. `None` if another one
+    /// holds it, or if this one is not known or its lease of life has run out. A lease ends `ttl` after it was taken or
+    /// renewed, by the store's clock, and when its replica is removed; it may end early if that clock is set forward, so
+    /// whoever must not act beside the next holder compares epochs.
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error>;
+
+    /// Gives the lease `name` up, if this replica holds it.
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error>;
 
     /// A secret that the replicas of this store share and nobody else knows, made when the store was.
     fn cluster_secret(&self) -> &str;

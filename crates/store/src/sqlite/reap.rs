@@ -6,6 +6,7 @@ use regrow_protocol::{ReplicaId, SessionId};
 use rusqlite::named_params;
 
 use super::claim::next_epoch;
+use super::leases;
 use super::liveness::Liveness;
 use super::reader::Readers;
 use super::row;
@@ -93,6 +94,7 @@ async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -
             for (replica, latest) in all {
                 let params = named_params! { ":replica": replica.as_bytes(), ":latest": latest };
                 if tx.connection.prepare_cached(REMOVE)?.execute(params)? > 0 {
+                    leases::forget(tx, *replica)?;
                     reaped.replicas.push(*replica);
                 }
             }

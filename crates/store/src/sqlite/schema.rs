@@ -11,8 +11,11 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x5247_5257;
 
 /// Migrations in order; a file at version n has had the first n. They are never edited, only added to.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_init.sql"), include_str!("migrations/0002_schedules.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_init.sql"),
+    include_str!("migrations/0002_schedules.sql"),
+    include_str!("migrations/0003_retention.sql"),
+];
 
 /// The version that this program needs.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -1,6 +1,7 @@
 //! What a back-end brings to be tested.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use regrow_protocol::ReplicaId;
 use regrow_store::Store;
@@ -21,6 +22,10 @@ pub(crate) trait Harness: Send + Sync + Sized + 'static {
 
     /// Lets the lease of `replica` run out, while all other living replicas keep theirs.
     fn lapse(&self, replica: ReplicaId) -> impl Future<Output = ()> + Send;
+
+    /// Makes everything that is recorded so far older by so much; living replicas stay alive, with their whole lease
+    /// before them.
+    fn age(&self, by: Duration) -> impl Future<Output = ()> + Send;
 
     /// The process of this handle, the last one to it, dies without a word.
     fn crash(&self, handle: Arc<dyn Store>) -> impl Future<Output = ()> + Send;

@@ -14,6 +14,7 @@ pub(crate) mod finish;
 pub(crate) mod harness;
 pub(crate) mod history;
 pub(crate) mod interleaving;
+pub(crate) mod leases;
 pub(crate) mod lifecycle;
 pub(crate) mod model;
 pub(crate) mod quiesce;
@@ -77,6 +78,15 @@ macro_rules! conformance {
                     another_end_of_the_same_lease_is_fenced
                     a_repeated_finish_never_hands_out_a_lease_of_another_claim
                     a_kept_lease_is_a_new_lease
+                }
+                leases {
+                    one_replica_holds_a_lease_at_a_time
+                    renewing_keeps_the_epoch
+                    another_name_is_another_lease
+                    a_lease_that_has_run_out_passes_on
+                    a_lease_of_a_replica_that_is_removed_passes_on
+                    a_lease_that_is_let_go_passes_on
+                    a_replica_that_is_not_known_holds_nothing
                 }
                 lifecycle {
                     joining_can_be_repeated

@@ -54,12 +54,22 @@ impl SqliteHarness {
         self.clock.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    fn living(&self, except: ReplicaId) -> Vec<ReplicaId> {
+    /// Time passes, and these replicas renew their leases.
+    async fn outlive(&self, time: Duration, living: Vec<ReplicaId>) {
+        self.pass(time);
+        let peers = self.replica_handle().await;
+        for replica in living {
+            peers.heartbeat(replica).await.unwrap();
+        }
+    }
+
+    fn living(&self, except: Option<ReplicaId>) -> Vec<ReplicaId> {
         let connection = self.connection();
-        let sql = "SELECT replica FROM replicas WHERE expires_at > ?1 AND replica <> ?2";
+        let sql = "SELECT replica FROM replicas WHERE expires_at > ?1 AND replica IS NOT ?2";
         let mut statement = connection.prepare(sql).unwrap();
         let now = self.clock.load(Ordering::SeqCst);
-        let rows = statement.query_map((now, except.as_bytes()), |row| row.get(0)).unwrap();
+        let rows =
+            statement.query_map((now, except.map(|replica| *replica.as_bytes())), |row| row.get(0)).unwrap();
         rows.map(|id| ReplicaId::from_bytes(id.unwrap())).collect()
     }
 }
@@ -77,12 +87,11 @@ impl Harness for SqliteHarness {
     }
 
     async fn lapse(&self, replica: ReplicaId) {
-        let others = self.living(replica);
-        self.pass(LEASE);
-        let peers = self.replica_handle().await;
-        for other in others {
-            peers.heartbeat(other).await.unwrap();
-        }
+        self.outlive(LEASE, self.living(Some(replica))).await;
+    }
+
+    async fn age(&self, by: Duration) {
+        self.outlive(by, self.living(None)).await;
     }
 
     /// Dropping the last handle frees its locks, as the kernel does for a process that ends.
