@@ -43,11 +43,13 @@ pub enum Intent {
     Hold,
     /// [`Store::let_go`](regrow_store::Store::let_go)
     LetGo,
+    /// [`Store::prune`](regrow_store::Store::prune)
+    Prune,
 }
 
 impl Intent {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Join,
         Self::Accept,
         Self::Claim,
@@ -67,6 +69,7 @@ impl Intent {
         Self::Load,
         Self::Hold,
         Self::LetGo,
+        Self::Prune,
     ];
 
     /// The method's name.
@@ -91,6 +94,7 @@ impl Intent {
             Self::Load => "load",
             Self::Hold => "hold",
             Self::LetGo => "let_go",
+            Self::Prune => "prune",
         }
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use regrow_protocol::{EntryKind, Epoch, ReplicaId, RunId, Seq, SessionId};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Load, LogEntry,
-    NewEntry, Reaped, Replica, RunView, Store, WriteError,
+    NewEntry, Pruned, Reaped, Replica, Retention, RunView, Store, WriteError,
 };
 
 use crate::{Intent, Over};
@@ -170,5 +170,9 @@ impl<I: Intercept> Over for Intercepted<I> {
 
     async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
         self.meet(Call::of(Intent::LetGo), self.below.let_go(name, replica)).await
+    }
+
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error> {
+        self.meet(Call::of(Intent::Prune), self.below.prune(policy, most)).await
     }
 }

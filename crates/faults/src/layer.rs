@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
-    Store, WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
+    ScheduleView, SessionView, Store, WriteError,
 };
 use tokio::sync::broadcast;
 
@@ -131,6 +131,14 @@ pub trait Over: Send + Sync + 'static {
 
     async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
         self.below().let_go(name, replica).await
+    }
+
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error> {
+        self.below().prune(policy, most).await
+    }
+
+    async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
+        self.below().prunable(policy).await
     }
 }
 
@@ -258,6 +266,14 @@ impl<O: Over> Store for Layer<O> {
 
     async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
         self.0.let_go(name, replica).await
+    }
+
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error> {
+        self.0.prune(policy, most).await
+    }
+
+    async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
+        self.0.prunable(policy).await
     }
 
     fn cluster_secret(&self) -> &str {

@@ -11,8 +11,9 @@ pub struct Accept {
     pub session: SessionKey,
     /// The message's own id, which becomes the id of the run that it opens.
     pub message: RunId,
-    /// The caller's idempotency key. Within a session the same key is accepted once, for ever; without one, only the
-    /// same message is a duplicate.
+    /// The caller's idempotency key. Within a session the same key is accepted once: it is remembered until its
+    /// message was answered, and then for as long as [`Retention::keys`](crate::Retention::keys) says at least. Without
+    /// one, only the same message is a duplicate.
     pub dedupe: Option<String>,
     /// A digest of what is asked, so that the same key with another question can be told apart.
     pub fingerprint: u64,

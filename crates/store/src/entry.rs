@@ -14,7 +14,7 @@ pub struct NewEntry {
 /// An entry as it stands in the log. Once written it never changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEntry {
-    /// Its position; a session's entries are numbered from 1 without a gap.
+    /// Its position; a session's entries are numbered from 1 without a gap. The oldest may have been deleted.
     pub seq: Seq,
     /// The run that wrote it.
     pub run: RunId,

@@ -14,6 +14,8 @@ mod history;
 mod holder;
 mod leases;
 mod liveness;
+mod prunable;
+mod prune;
 mod reader;
 mod reap;
 mod release;
@@ -41,8 +43,8 @@ use self::wake::Wake;
 use self::writer::Writer;
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
-    Store, WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
+    ScheduleView, SessionView, Store, WriteError,
 };
 
 pub use self::schema::{SCHEMA_VERSION, version};
@@ -300,6 +302,15 @@ impl Store for SqliteStore {
 
     async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
         leases::let_go(&self.writer, name, replica).await
+    }
+
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error> {
+        prune::prune(&self.writer, policy, most).await
+    }
+
+    async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
+        let (policy, now) = (*policy, (self.clock)());
+        self.readers.read(move |c| prunable::prunable(c, &policy, now)).await
     }
 
     fn cluster_secret(&self) -> &str {

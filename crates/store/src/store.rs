@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Reaped, Replica, ReplicaView, Reset, RunView, Schedule, ScheduleView, SessionView,
-    WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
+    ScheduleView, SessionView, WriteError,
 };
 
 /// All state that outlives a replica.
@@ -64,7 +64,7 @@ pub trait Store: Send + Sync + 'static {
     /// Asks that a run be aborted. Returns where it stood, or nothing if it is unknown; an ended run stays as it is.
     async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error>;
 
-    /// Starts a session's conversation afresh. Nothing is deleted.
+    /// Starts a session's conversation afresh. Nothing is deleted, but what is before may go by [`Store::prune`].
     async fn reset(&self, session: SessionId) -> Result<Reset, Error>;
 
     /// Creates a schedule or replaces the one of this id, and returns its revision. With `replaces`, only the one of
@@ -84,10 +84,10 @@ pub trait Store: Send + Sync + 'static {
     /// attempts at one tick, by whichever replicas, one accepts its message.
     async fn fire(&self, firing: &Firing) -> Result<Fired, Error>;
 
-    /// Where a run stands.
+    /// Where a run stands; nothing if it is unknown, or ended so long ago that its record was deleted.
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error>;
 
-    /// Entries of a log after `after`, in order, at most `limit`.
+    /// Entries of a log after `after`, in order, at most `limit`. The oldest of a log may have been deleted.
     async fn read_log(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<LogEntry>, Error>;
 
     /// Sessions, most recently changed first.
@@ -114,6 +114,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives the lease `name` up, if this replica holds it.
     async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error>;
+
+    /// Deletes what is over and has been kept long enough, in one short transaction: at most `most` runs and entries, and
+    /// perhaps one session's conversation, which goes as a whole or not at all. While `more` is true, asking again deletes
+    /// more.
+    ///
+    /// Kept whatever its age: messages that are not answered, sessions that are not idle, the entries of a context, and
+    /// of each session the newest ended run. As long as the record of a run is kept, so are its entries. Positions in
+    /// logs and inboxes never change.
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error>;
+
+    /// What [`Store::prune`] would delete by and by. May take long.
+    async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error>;
 
     /// A secret that the replicas of this store share and nobody else knows, made when the store was.
     fn cluster_secret(&self) -> &str;

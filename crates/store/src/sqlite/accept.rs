@@ -17,8 +17,9 @@ pub(super) const DUPLICATE: &str =
 const LANE: &str =
     "SELECT state, inbox_head, inbox_done, log_head, context_base FROM lanes WHERE session = :session";
 
-const CREATE: &str = "INSERT INTO lanes (session, key, state, ready_at, inbox_head, created_at, updated_at)
-    VALUES (:session, :key, 0, :now, 0, :now, :now)";
+const CREATE: &str = "INSERT INTO lanes (session, key, state, ready_at, inbox_head, created_at, updated_at,
+        inbox_tail_at, log_tail_at)
+    VALUES (:session, :key, 0, :now, 0, :now, :now, :now, :now)";
 
 const INBOX: &str = "INSERT INTO inbox (session, seq, message, dedupe, fingerprint, accepted_at, body)
     VALUES (:session, :seq, :message, :dedupe, :fingerprint, :now, :body)";

@@ -19,6 +19,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod model;
 pub(crate) mod quiesce;
 pub(crate) mod release;
+pub(crate) mod retention;
 pub(crate) mod scene;
 pub(crate) mod schedules;
 pub(crate) mod script;
@@ -117,6 +118,19 @@ macro_rules! conformance {
                     a_removed_schedule_does_not_fire
                     a_schedule_may_go_with_its_last_message
                     firing_by_hand_leaves_the_plan_alone
+                }
+                retention {
+                    a_key_is_remembered_for_its_time
+                    what_is_under_way_stays
+                    a_record_keeps_its_entries
+                    entries_that_no_context_needs_go
+                    a_run_that_was_compacted_keeps_all_it_said
+                    what_was_before_a_reset_goes
+                    an_idle_session_goes_whole
+                    a_session_that_comes_back_is_another_one
+                    a_bound_is_kept_and_everything_goes_in_the_end
+                    nothing_goes_by_itself
+                    deleting_disturbs_nobody
                 }
                 takeover {
                     an_expired_owner_is_taken_over

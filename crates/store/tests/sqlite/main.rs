@@ -14,6 +14,7 @@ mod group_commit;
 mod harness;
 mod hints;
 mod mutants;
+mod retention;
 mod schema;
 mod stopped;
 
