@@ -48,7 +48,7 @@ pub use model::{
     ProviderConfig, ProviderTimeouts,
 };
 pub use overrides::OVERRIDES;
-pub use own::{RegrowConfig, RegrowTools, Role, RunLimits};
+pub use own::{RegrowConfig, RegrowTools, RetentionConfig, Role, RunLimits};
 pub use problem::{Origin, Place, Problem, render};
 pub use secret::{REDACTED, Secret};
 pub use secrets::{SecretDefaults, SecretSource, SecretStore, SecretsConfig, StoreFormat};

@@ -8,9 +8,9 @@ use anyhow::Context;
 use regrow_agent::Limits;
 use regrow_gateway::{Auth, AuthRateLimit};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Timeouts};
-use regrow_store::Store;
 use regrow_store::postgres::PostgresStore;
 use regrow_store::sqlite::{self, SqliteStore};
+use regrow_store::{Retention, Store};
 use regrow_tools::{Policy, Profile, Tool, Toolbox, WebOptions};
 use regrow_worker::AgentProfile;
 use secrecy::SecretString;
@@ -49,6 +49,16 @@ pub(crate) async fn store(state: &State, patience: Duration) -> anyhow::Result<A
 /// Messages of one session that may wait or run.
 pub(crate) fn max_queued(config: &config::Config) -> u32 {
     config.messages.queue.cap.unwrap_or(config.regrow.max_queued)
+}
+
+/// How long what is over is kept.
+pub(crate) fn retention(config: &config::RetentionConfig) -> Retention {
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    Retention {
+        keys: days(config.keys_days),
+        sessions: config.sessions_days.map(days),
+        history: config.history_days.map(days),
+    }
 }
 
 /// The models.

@@ -1,6 +1,8 @@
 //! Transcripts that this replica wrote last: a session that comes back to the same replica is not read again.
 //!
-//! A cached transcript is used only if its head is the head that the claim returned, so a stale one does no harm.
+//! A cached transcript is used only if its head is the head that the claim returned, so a stale one does no harm. Only a
+//! session that was deleted and came back can have the same head with another log; nothing is deleted that was used within
+//! the last day, so transcripts are forgotten before that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +12,9 @@ use regrow_protocol::{Seq, SessionId};
 
 /// Bytes of transcripts that are kept; the least recently used go first.
 const CAPACITY: usize = 64 << 20;
+
+/// How long a transcript is good for, in milliseconds.
+const GOOD_FOR: i64 = 60 * 60 * 1_000;
 
 /// The cache.
 #[derive(Debug, Default)]
@@ -33,13 +38,20 @@ struct Cached {
     transcript: Transcript,
     weight: usize,
     used: u64,
+    /// When it was put in: milliseconds since 1970, because sessions are deleted by that clock.
+    at: i64,
 }
 
 impl Transcripts {
     /// Takes the entries after `base` up to `head` out, if exactly those are here.
     pub(crate) fn take(&self, session: SessionId, base: Seq, head: Seq) -> Option<Transcript> {
+        self.take_at(session, base, head, jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn take_at(&self, session: SessionId, base: Seq, head: Seq, now: i64) -> Option<Transcript> {
         let cached = self.inner.lock().unwrap_or_else(PoisonError::into_inner).remove(session)?;
-        (cached.base == base && cached.head == head).then_some(cached.transcript)
+        let is_good = (0..GOOD_FOR).contains(&now.saturating_sub(cached.at));
+        (is_good && cached.base == base && cached.head == head).then_some(cached.transcript)
     }
 
     /// Puts the entries after `base` up to `head` in.
@@ -48,13 +60,14 @@ impl Transcripts {
         if weight > CAPACITY / 4 {
             return;
         }
+        let at = jiff::Timestamp::now().as_millisecond();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.remove(session);
         inner.clock += 1;
         let used = inner.clock;
         inner.order.insert(used, session);
         inner.weight += weight;
-        inner.sessions.insert(session, Cached { base, head, transcript, weight, used });
+        inner.sessions.insert(session, Cached { base, head, transcript, weight, used, at });
         while inner.weight > CAPACITY
             && let Some((_, oldest)) = inner.order.pop_first()
         {
@@ -98,6 +111,16 @@ mod tests {
         cache.put(session(1), 0, 1, entries(10));
         assert_eq!(cache.take(session(1), 0, 1), Some(entries(10)));
         assert!(cache.take(session(1), 0, 1).is_none(), "taken");
+    }
+
+    #[test]
+    fn gives_back_nothing_of_long_ago() {
+        let cache = Transcripts::default();
+        for (later, good) in [(GOOD_FOR - 60_000, true), (GOOD_FOR, false), (-60_000, false)] {
+            cache.put(session(1), 0, 1, entries(10));
+            let now = jiff::Timestamp::now().as_millisecond() + later;
+            assert_eq!(cache.take_at(session(1), 0, 1, now).is_some(), good, "{later}");
+        }
     }
 
     #[test]

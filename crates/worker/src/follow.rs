@@ -111,7 +111,8 @@ impl Follow {
         self.cursor
     }
 
-    /// The next piece; after `Ended` or `Diverged` there is nothing more. A store that is away is waited for; the error
+    /// The next piece; after `Ended` or `Diverged` there is nothing more, and none at all of a run that is not kept any
+    /// longer. A store that is away is waited for; the error
     /// comes only if it stays away for a minute. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<Update>, Error> {
         loop {
@@ -201,7 +202,7 @@ impl Follow {
         };
         let source = match view.state {
             RunState::Ended(end) => {
-                let reply = read_reply(&self.worker, self.session, &end).await?;
+                let reply = read_reply(&self.worker, self.session, self.run, &end).await?;
                 reply.map(|reply| Source::Ended(Arc::new(reply)))
             }
             RunState::Queued { .. } => return Ok(Located::Queued),
@@ -220,17 +221,20 @@ impl Follow {
     }
 }
 
-/// The reply of an ended run, from its log.
+/// The reply of an ended run, from its log; nothing if it was deleted just now.
 pub(crate) async fn read_reply(
     worker: &Inner,
     session: SessionId,
+    run: RunId,
     end: &RunEnd,
 ) -> Result<Option<Reply>, Error> {
-    let entries: Vec<Arc<Entry>> = journal::read(&*worker.store, session, end.log_base, end.log_head)
-        .await?
-        .into_iter()
-        .map(|recorded| recorded.entry)
-        .collect();
+    let recorded = journal::read(&*worker.store, session, end.log_base, end.log_head).await?;
+    let is_whole = recorded.first().is_some_and(|first| first.seq == end.log_base + 1);
+    // As long as a run has a record, its entries are kept.
+    if !is_whole && worker.store.find_run(run).await?.is_none() {
+        return Ok(None);
+    }
+    let entries: Vec<Arc<Entry>> = recorded.into_iter().map(|recorded| recorded.entry).collect();
     Ok(Reply::of(entries.iter().map(AsRef::as_ref)))
 }
 

@@ -19,6 +19,7 @@ mod membership;
 mod options;
 mod peer;
 mod prompt;
+mod retention;
 mod run;
 mod schedule;
 mod setup;

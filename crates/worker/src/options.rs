@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regrow_agent::Limits;
+use regrow_store::Retention;
 use regrow_tools::Toolbox;
 
 /// How a worker behaves.
@@ -26,6 +27,10 @@ pub struct Options {
     pub drain: Duration,
     /// This replica drives runs itself; otherwise it only accepts and follows.
     pub runs: bool,
+    /// How long what is over is kept.
+    pub retention: Retention,
+    /// The time between two rounds that delete what was kept long enough; the first comes soon after the start.
+    pub prune_every: Duration,
     /// The agents by id.
     pub agents: HashMap<String, AgentProfile>,
 }

@@ -22,7 +22,7 @@ use crate::prompt::Prompts;
 use crate::submit::Admission;
 use crate::{
     Cursor, Follow, Options, Submission, SubmitError, Ticket, claimer, drain, follow, membership, peer,
-    schedule, submit,
+    retention, schedule, submit,
 };
 
 /// Whether this replica can accept and commit work now.
@@ -158,6 +158,7 @@ impl Worker {
         membership::start(&inner)?;
         claimer::start(&inner);
         schedule::start(&inner);
+        retention::start(&inner);
         Ok(Self { inner })
     }
 
@@ -181,7 +182,7 @@ impl Worker {
     pub async fn reply(&self, ticket: &Ticket) -> Result<Option<Reply>, Error> {
         match self.inner.store.find_run(ticket.run).await?.map(|view| view.state) {
             Some(regrow_store::RunState::Ended(end)) => {
-                follow::read_reply(&self.inner, ticket.session, &end).await
+                follow::read_reply(&self.inner, ticket.session, ticket.run, &end).await
             }
             _ => Ok(None),
         }

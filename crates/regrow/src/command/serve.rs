@@ -24,6 +24,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a start waits for a store that is not there yet.
 const STORE_WITHIN: Duration = Duration::from_secs(30);
+/// How often what was kept long enough is deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The exit code after a second signal: 128 and SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
@@ -153,6 +155,8 @@ fn worker_options(
         max_ready: u64::from(own.max_ready),
         drain: Duration::from_secs(u64::from(own.drain_seconds)),
         runs: own.roles.contains(&Role::Worker),
+        retention: wiring::retention(&own.retention),
+        prune_every: PRUNE_EVERY,
         agents: wiring::agents(state, &(seams.tools)())?,
     })
 }

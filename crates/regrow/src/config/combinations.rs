@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, root: &mut Node, report: &mut Report) {
     check.provider_urls();
     check.store();
     check.roles();
+    check.retention();
 }
 
 struct Combinations<'a> {
@@ -189,6 +190,26 @@ impl Combinations<'_> {
                 "expected `sqlite:` and a file path, such as \"sqlite:/var/lib/regrow/regrow.db\", or \
                  \"postgres://user@host:5432/database\"",
             ),
+        }
+    }
+
+    fn retention(&mut self) {
+        let retention = &self.config.regrow.retention;
+        let keys = retention.keys_days;
+        let short: Vec<&str> =
+            [("sessionsDays", retention.sessions_days), ("historyDays", retention.history_days)]
+                .into_iter()
+                .filter_map(|(key, days)| days.is_some_and(|days| days < keys).then_some(key))
+                .collect();
+        if !self.report.is_sound(&["regrow", "retention"]) {
+            return;
+        }
+        for key in short {
+            let path = KeyPath::of(&["regrow", "retention", key]);
+            self.warn(
+                &path,
+                "this is shorter than `keysDays`, so it has no effect: senders may ask for their replies that long",
+            );
         }
     }
 

@@ -35,6 +35,8 @@ pub struct RegrowConfig {
     pub drain_seconds: u32,
     /// Limits of a run.
     pub run: RunLimits,
+    /// How long what is over is kept.
+    pub retention: RetentionConfig,
     /// Tools.
     pub tools: RegrowTools,
     /// Milliseconds between two words of the demonstration model; unset means its default.
@@ -54,6 +56,7 @@ impl Default for RegrowConfig {
             lease_seconds: 5,
             drain_seconds: 30,
             run: RunLimits::default(),
+            retention: RetentionConfig::default(),
             tools: RegrowTools::default(),
             demo_pace_ms: None,
         }
@@ -85,6 +88,28 @@ pub struct RunLimits {
 impl Default for RunLimits {
     fn default() -> Self {
         Self { max_steps: 50, max_tokens: None }
+    }
+}
+
+/// How long what is over is kept, in days. What is still to be done is kept until it is done.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// How long an idempotency key is remembered and a reply can be asked for again, after the reply.
+    #[schemars(range(min = 1))]
+    pub keys_days: u32,
+    /// How long a conversation is kept that nothing happens to, but not shorter than `keysDays`; for ever if unset.
+    #[schemars(range(min = 1))]
+    pub sessions_days: Option<u32>,
+    /// How long the part of a conversation is kept that a summary stands for or that was reset, but not shorter than
+    /// `keysDays`; for ever if unset.
+    #[schemars(range(min = 1))]
+    pub history_days: Option<u32>,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { keys_days: 30, sessions_days: None, history_days: None }
     }
 }
 

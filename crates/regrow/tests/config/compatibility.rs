@@ -57,6 +57,15 @@ fn older_spellings_are_read() {
 }
 
 #[test]
+fn what_is_kept_for_its_replies_is_not_deleted_earlier() {
+    let bench = Bench::new("{ regrow: { retention: { keysDays: 7, sessionsDays: 3, historyDays: 9 } } }");
+    assert_eq!(
+        bench.warnings(),
+        "openclaw.json:1:53: regrow.retention.sessionsDays: this is shorter than `keysDays`, so it has no effect: senders may ask for their replies that long\n",
+    );
+}
+
+#[test]
 fn what_has_no_effect_is_a_warning() {
     let bench = Bench::new(
         "{ session: { dmScope: 'per-peer', mainKey: 'x' }, agents: { defaults: { thinkingDefault: 'low', model: 'p/y' } },

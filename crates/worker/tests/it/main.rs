@@ -21,6 +21,7 @@ mod lost_answers;
 mod panics;
 mod peers;
 mod probe;
+mod retention;
 mod scene;
 mod schedules;
 mod side_effects;

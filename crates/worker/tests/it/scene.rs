@@ -9,6 +9,7 @@ use regrow_agent::{Ending, Entry, Inbound, Limits, Reply};
 use regrow_chaos::model_server::Server;
 use regrow_protocol::{Message, SessionId, SessionKey};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Retry, Timeouts};
+use regrow_store::Retention;
 use regrow_store::sqlite::{self, SqliteStore};
 use regrow_tools::{Tool, Toolbox};
 use regrow_worker::{AgentProfile, Cursor, Follow, Options, Submission, SubmitError, Ticket, Update, Worker};
@@ -116,6 +117,8 @@ impl Scene {
             max_ready: 1_000,
             drain: Duration::from_secs(20),
             runs: true,
+            retention: Retention::default(),
+            prune_every: Duration::from_secs(3_600),
             agents: HashMap::from([("main".to_owned(), profile)]),
         }
     }
