@@ -163,7 +163,10 @@ async fn attached<E: Engine>(
 
 async fn find<E: Engine>(app: &App<E>, run: RunId) -> Result<Ticket, Refusal> {
     let ticket = app.engine.ticket(run).await?;
-    ticket.ok_or_else(|| Refusal::not_found(format!("There is no completion `{}`.", CompletionId(run))))
+    ticket.ok_or_else(|| {
+        let id = CompletionId(run);
+        Refusal::not_found(format!("There is no completion `{id}`, or it is not kept any longer."))
+    })
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {

@@ -82,6 +82,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message).code("not_found")
     }
 
+    /// 404 for a run whose record was deleted after its time.
+    pub(crate) fn not_kept() -> Self {
+        Self::not_found("This completion is not kept any longer.")
+    }
+
     /// 413.
     pub(crate) fn body_too_large(limit: usize) -> Self {
         let message = format!("The body is larger than {limit} bytes.");

@@ -75,10 +75,7 @@ impl<E: Engine> Events<E> {
                 Some(self.end_with(closing))
             }
             Ok(Some(Update::Diverged)) => Some(self.end_with(frames::failed(&Refusal::diverged()))),
-            Ok(None) => {
-                tracing::error!("a run's updates stopped without an end");
-                Some(self.end_with(frames::failed(&Refusal::internal())))
-            }
+            Ok(None) => Some(self.end_with(frames::failed(&Refusal::not_kept()))),
             Err(error) => Some(self.end_with(frames::failed(&Refusal::from(error)))),
         }
     }

@@ -64,10 +64,7 @@ async fn end_of(engine: &impl Engine, ticket: &Ticket) -> Result<Arc<Reply>, Ref
             Some(Update::Text(_)) => {}
             Some(Update::Diverged) => follow = engine.follow(ticket, Cursor::START),
             Some(Update::Ended(reply)) => return Ok(reply),
-            None => {
-                tracing::error!("a run's updates stopped without an end");
-                return Err(Refusal::internal());
-            }
+            None => return Err(Refusal::not_kept()),
         }
     }
 }

@@ -47,6 +47,8 @@ struct Said {
     /// How much of the text some follower was given.
     taken: usize,
     end: Option<Arc<Reply>>,
+    /// It is not kept any longer.
+    gone: bool,
 }
 
 /// A reply of text.
@@ -126,6 +128,11 @@ impl Fake {
             said.text.clone_from(&reply.text);
             said.end = Some(Arc::new(reply));
         });
+    }
+
+    /// Forgets what a run has said, as its time is over.
+    pub(crate) fn forget(&self, run: RunId) {
+        self.change(run, |said| *said = Said { gone: true, ..Said::default() });
     }
 
     fn change(&self, run: RunId, change: impl FnOnce(&mut Said)) {
@@ -228,6 +235,9 @@ impl Updates for FakeFollow {
                     self.source.send_modify(|said| said.taken = self.cursor.len());
                     return Ok(Some(Update::Text(rest.to_owned())));
                 }
+            }
+            if said.gone {
+                return Ok(None);
             }
             if let Some(reply) = said.end {
                 return Ok(Some(Update::Ended(reply)));

@@ -95,6 +95,20 @@ async fn a_stored_completion_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_not_kept_any_longer_is_not_found() {
+    let door = Door::open().await;
+    let run = door.engine.begin("agent:main:x");
+    door.engine.forget(run);
+    for (accept, status) in [("application/json", 404), ("text/event-stream", 200)] {
+        let head = format!("GET /v1/chat/completions/{run} HTTP/1.1\r\naccept: {accept}");
+        let answer = door.ask(&head, "").await;
+        assert_eq!(answer.status, status);
+        assert!(answer.body.contains("not kept any longer"), "{}", answer.body);
+        assert!(answer.body.contains("\"code\":\"not_found\""), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn a_run_can_be_aborted_by_its_id() {
     let door = Door::open().await;
     let run = door.engine.begin("agent:main:x");
