@@ -111,6 +111,11 @@ pub(crate) enum Command {
     Health(Health),
     /// Bring the store's schema up to date.
     Migrate(Migrate),
+    /// Delete what is over and was kept long enough: keys, idle conversations, what summaries stand for.
+    ///
+    /// Replicas do the same about hourly, by `regrow.retention` of the configuration; both may run at once. Nothing is
+    /// deleted that is still to be done or that a conversation needs.
+    Prune(Prune),
     /// Check, print or describe the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -247,6 +252,27 @@ pub(crate) struct Migrate {
     /// Only say which version the store has and which this program needs.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// How long a key is remembered after its reply, in days [default: regrow.retention.keysDays, else 30].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keys_days: Option<u32>,
+    /// How long a conversation is kept that nothing happens to, in days; not shorter than keys [default:
+    /// regrow.retention.sessionsDays, else for ever].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions_days: Option<u32>,
+    /// How long is kept what a summary stands for or what was reset, in days; not shorter than keys [default:
+    /// regrow.retention.historyDays, else for ever].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) history_days: Option<u32>,
+    /// Only count what would be deleted.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print one JSON object at the end instead of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

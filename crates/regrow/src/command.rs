@@ -7,6 +7,7 @@ mod cron;
 mod demo;
 mod health;
 mod migrate;
+mod prune;
 mod runs;
 mod serve;
 mod sessions;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Cron(cron)) => block_on(cron::run(&common, cron)),
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
         Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
+        Some(Command::Prune(options)) => block_on(prune::run(&common, &options)),
         Some(Command::Config(command)) => config::run(&common, &command),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "regrow", &mut std::io::stdout());

@@ -21,6 +21,7 @@ mod model_failures;
 mod order;
 mod parent;
 mod pause;
+mod retention;
 mod scene;
 mod schedules;
 mod start;
