@@ -49,7 +49,7 @@ pub enum Intent {
 
 impl Intent {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Join,
         Self::Accept,
         Self::Claim,

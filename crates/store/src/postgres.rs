@@ -17,11 +17,14 @@ mod failure;
 mod finish;
 mod heartbeat;
 mod history;
+mod leases;
 mod links;
 mod presence;
+mod prune;
 mod reap;
 mod release;
 mod row;
+mod schedules;
 mod schema;
 mod start;
 mod tls;
@@ -34,7 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId};
+use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
 
@@ -48,11 +51,13 @@ use self::excuse::Excuse;
 use self::finish::End;
 use self::links::Links;
 use self::presence::Presence;
+use self::prune::Pruning;
 use self::wake::Wake;
 use self::writers::Writers;
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Hint, Load, LogEntry, NewEntry,
-    Reaped, Replica, ReplicaView, Reset, RunView, SessionView, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
+    ScheduleView, SessionView, Store, WriteError,
 };
 
 /// Writers of each kind of intent. With one, each commit would wait for the one before.
@@ -67,6 +72,7 @@ pub struct PostgresStore {
     appends: Writers<Batch>,
     finishes: Writers<End>,
     claims: Claims,
+    pruning: Pruning,
     links: Links,
     pulse: Links,
     /// Nothing behind a pooler.
@@ -104,6 +110,7 @@ impl PostgresStore {
             appends: Writers::start(&links, WRITERS, options.patience),
             finishes: Writers::start(&links, WRITERS, options.patience),
             claims: Claims::default(),
+            pruning: Pruning::default(),
             links,
             pulse,
             presence,
@@ -259,6 +266,46 @@ impl Store for PostgresStore {
 
     async fn reset(&self, session: SessionId) -> Result<Reset, Error> {
         abort::reset(&self.links, session).await
+    }
+
+    async fn put_schedule(&self, schedule: &Schedule, replaces: Option<i64>) -> Result<Option<i64>, Error> {
+        schedules::put(&self.links, schedule, replaces).await
+    }
+
+    async fn remove_schedule(&self, id: &ScheduleId) -> Result<bool, Error> {
+        schedules::remove(&self.links, id).await
+    }
+
+    async fn list_schedules(&self) -> Result<Vec<ScheduleView>, Error> {
+        schedules::list(&self.links).await
+    }
+
+    async fn due_schedules(&self, limit: usize) -> Result<Due, Error> {
+        schedules::due(&self.links, limit).await
+    }
+
+    async fn fire(&self, firing: &Firing) -> Result<Fired, Error> {
+        let (fired, is_ready) = schedules::fire(&self.links, firing).await?;
+        if is_ready {
+            self.wake.send([Hint::Ready]);
+        }
+        Ok(fired)
+    }
+
+    async fn hold(&self, name: &str, replica: ReplicaId, ttl: Duration) -> Result<Option<Epoch>, Error> {
+        leases::hold(&self.links, name, replica, ttl).await
+    }
+
+    async fn let_go(&self, name: &str, replica: ReplicaId) -> Result<(), Error> {
+        leases::let_go(&self.links, name, replica).await
+    }
+
+    async fn prune(&self, policy: &Retention, most: usize) -> Result<Pruned, Error> {
+        self.pruning.prune(&self.links, policy, most).await
+    }
+
+    async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
+        prune::prunable(&self.links, policy).await
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {

@@ -4,6 +4,7 @@ mod add;
 mod show;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use regrow_agent::schedule::{Job, zone};
@@ -16,7 +17,7 @@ use crate::wiring;
 
 pub(super) async fn run(common: &Common, command: Cron) -> anyhow::Result<ExitCode> {
     let state = State::open(common)?;
-    let store = wiring::store(&state)?;
+    let store = wiring::store(&state, Duration::ZERO).await?;
     match command {
         Cron::Add(options) => add::add(&state, &*store, &options).await?,
         Cron::List { json } => show::list(&state, &*store, json).await?,

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::links::Links;
+use super::links::{Links, Param, Run};
 use super::row;
 use super::writers::Intent;
 use crate::{Accept, Accepted, Claimed, Guard, InboxMessage};
@@ -86,20 +86,25 @@ impl Intent for Message {
     }
 
     async fn carry_out(links: &Links, group: &[&Self]) -> Result<Vec<Answer>, Failure> {
-        let all = || group.iter().map(|message| &message.asked);
-        let sessions: Vec<Uuid> = group.iter().map(|message| row::of_session(message.session)).collect();
-        let keys: Vec<&str> = all().map(|m| m.session.as_str()).collect();
-        let messages: Vec<Uuid> = all().map(|m| row::of_run(m.message)).collect();
-        let dedupes: Vec<_> = all().map(|m| m.dedupe.as_deref().map(row::text)).collect();
-        let fingerprints: Vec<i64> = all().map(|m| m.fingerprint.cast_signed()).collect();
-        let bodies: Vec<&[u8]> = all().map(|m| m.body.as_slice()).collect();
-        let claimers: Vec<Option<Uuid>> = all().map(|m| m.claim_for.map(row::of_replica)).collect();
-        let cap = i64::from(group.first().map_or(0, |message| message.asked.cap));
-        let params: [super::links::Param<'_>; 8] =
-            [&sessions, &keys, &messages, &dedupes, &fingerprints, &bodies, &claimers, &cap];
-        let rows = links.query(ACCEPT, &params).await?;
-        rows.iter().zip(group).map(|(r, message)| answer(r, message)).collect()
+        accept(links, group).await
     }
+}
+
+/// Accepts messages of different sessions, all with the same cap.
+pub(super) async fn accept(run: &impl Run, group: &[&Message]) -> Result<Vec<Answer>, Failure> {
+    let all = || group.iter().map(|message| &message.asked);
+    let sessions: Vec<Uuid> = group.iter().map(|message| row::of_session(message.session)).collect();
+    let keys: Vec<&str> = all().map(|m| m.session.as_str()).collect();
+    let messages: Vec<Uuid> = all().map(|m| row::of_run(m.message)).collect();
+    let dedupes: Vec<_> = all().map(|m| m.dedupe.as_deref().map(row::text)).collect();
+    let fingerprints: Vec<i64> = all().map(|m| m.fingerprint.cast_signed()).collect();
+    let bodies: Vec<&[u8]> = all().map(|m| m.body.as_slice()).collect();
+    let claimers: Vec<Option<Uuid>> = all().map(|m| m.claim_for.map(row::of_replica)).collect();
+    let cap = i64::from(group.first().map_or(0, |message| message.asked.cap));
+    let params: [Param<'_>; 8] =
+        [&sessions, &keys, &messages, &dedupes, &fingerprints, &bodies, &claimers, &cap];
+    let rows = run.query(ACCEPT, &params).await?;
+    rows.iter().zip(group).map(|(r, message)| answer(r, message)).collect()
 }
 
 fn answer(r: &Row, message: &Message) -> Result<Answer, Failure> {

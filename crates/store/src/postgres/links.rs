@@ -106,25 +106,18 @@ impl Links {
     /// Runs a statement and returns its rows.
     pub(super) async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
         let link = Lent(Some(self.get().await?));
-        let work = async {
-            let Some(client) = &link.0 else { return Ok(Vec::new()) };
-            let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, params).await
-        };
-        match tokio::time::timeout(self.patience, work).await {
-            Ok(Ok(rows)) => {
-                link.give_back();
-                Ok(rows)
-            }
-            Ok(Err(error)) => {
-                let failure = Failure::from(error);
-                if failure.is_about_the_statement() {
-                    link.give_back();
-                }
-                Err(failure)
-            }
-            Err(_) => Err(Failure::TimedOut(self.patience)),
+        let answer = link.query(sql, params, self.patience).await;
+        if answer.as_ref().err().is_none_or(Failure::is_about_the_statement) {
+            link.give_back();
         }
+        answer
+    }
+
+    /// Begins a transaction of several statements. One that is dropped without having been committed has not happened.
+    pub(super) async fn begin(&self) -> Result<Open, Failure> {
+        let open = Open { link: Lent(Some(self.get().await?)), patience: self.patience };
+        open.command("BEGIN").await?;
+        Ok(open)
     }
 
     /// Runs a statement that returns one row at most.
@@ -151,10 +144,81 @@ impl Links {
     }
 }
 
+/// A transaction of several statements.
+pub(super) struct Open {
+    link: Lent,
+    patience: Duration,
+}
+
+impl Open {
+    /// Runs a statement that returns one row at most.
+    pub(super) async fn query_opt(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Row>, Failure> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Makes it happen.
+    pub(super) async fn commit(self) -> Result<(), Failure> {
+        self.command("COMMIT").await?;
+        self.link.give_back();
+        Ok(())
+    }
+
+    async fn command(&self, sql: &str) -> Result<(), Failure> {
+        let Some(client) = &self.link.0 else { return Ok(()) };
+        match tokio::time::timeout(self.patience, client.batch_execute(sql)).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Failure::TimedOut(self.patience)),
+        }
+    }
+}
+
+/// Where a statement can run: by itself, or in a transaction.
+pub(super) trait Run {
+    /// Runs a statement and returns its rows.
+    fn query(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = Result<Vec<Row>, Failure>> + Send;
+}
+
+impl Run for Links {
+    async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        Self::query(self, sql, params).await
+    }
+}
+
+impl Run for Open {
+    async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        self.link.query(sql, params, self.patience).await
+    }
+}
+
 /// A connection on loan: it is closed unless it is given back.
 struct Lent(Option<Object>);
 
 impl Lent {
+    async fn query(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+        patience: Duration,
+    ) -> Result<Vec<Row>, Failure> {
+        let work = async {
+            let Some(client) = &self.0 else { return Ok(Vec::new()) };
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, params).await
+        };
+        match tokio::time::timeout(patience, work).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::TimedOut(patience)),
+        }
+    }
+
     fn give_back(mut self) {
         drop(self.0.take());
     }

@@ -33,8 +33,8 @@ SELECT now() AS now, EXISTS (SELECT 1 FROM owner o
     WHERE o.replica IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans";
 
-/// Removes the replicas `$1` whatever their lease says and the replicas `$2` unless they have renewed it, and frees all
-/// sessions without an owner. The epoch grows before anybody else starts, so the former owner is fenced first. `ready_at`
+/// Removes the replicas `$1` whatever their lease says and the replicas `$2` unless they have renewed it, and frees what
+/// they held and all sessions without an owner. The epoch grows before anybody else starts, so the former owner is fenced first. `ready_at`
 /// stays: work that was begun does not go behind the whole backlog.
 ///
 /// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
@@ -45,6 +45,7 @@ pub(super) const EXPEL: &str = "WITH relaxed AS (SELECT set_config('synchronous_
 gone AS (
     DELETE FROM regrow.replicas USING relaxed
     WHERE replica = ANY($1) OR (replica = ANY($2) AND expires_at <= now()) RETURNING replica),
+let_go AS (DELETE FROM regrow.leases l USING gone WHERE l.replica = gone.replica),
 ownerless AS (
     SELECT l.session, l.replica, count(*) OVER (PARTITION BY l.replica) AS together
     FROM regrow.lanes l

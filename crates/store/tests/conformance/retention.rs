@@ -322,7 +322,7 @@ pub(crate) async fn deleting_disturbs_nobody<H: Harness>() {
     let scene = Scene::<H>::open().await;
     let stop = Arc::new(AtomicBool::new(false));
     let pruner = {
-        let (store, stop) = (scene.harness.replica_handle(), Arc::clone(&stop));
+        let (store, stop) = (scene.harness.replica_handle().await, Arc::clone(&stop));
         tokio::spawn(async move {
             let mut all = Pruned::default();
             while !stop.load(Ordering::Relaxed) {
@@ -333,7 +333,7 @@ pub(crate) async fn deleting_disturbs_nobody<H: Harness>() {
     };
     let mut senders = Vec::new();
     for n in 0..4 {
-        let store = scene.harness.replica_handle();
+        let store = scene.harness.replica_handle().await;
         senders.push(tokio::spawn(async move {
             let (name, replica) = (format!("s{n}"), joined(&*store).await);
             for _ in 0..TURNS {

@@ -87,7 +87,7 @@ fn run_of(fired: &Fired) -> RunId {
 
 pub(crate) async fn a_schedule_is_put_listed_and_removed<H: Harness>() {
     let scene = Scene::<H>::open().await;
-    let other = scene.harness.replica_handle();
+    let other = scene.harness.replica_handle().await;
     assert!(scene.store.list_schedules().await.unwrap().is_empty());
     let b = put(&*scene.store, schedule("b", "s", None)).await;
     let a = put(&*other, schedule("a", "t", Some(i64::MAX))).await;
@@ -143,7 +143,11 @@ pub(crate) async fn what_is_due_longest_comes_first_and_at_most_so_many<H: Harne
 
 pub(crate) async fn a_tick_that_many_fire_at_once_is_one_message<H: Harness>() {
     let scene = Scene::<H>::open().await;
-    let handles = [Arc::clone(&scene.store), scene.harness.replica_handle(), scene.harness.replica_handle()];
+    let handles = [
+        Arc::clone(&scene.store),
+        scene.harness.replica_handle().await,
+        scene.harness.replica_handle().await,
+    ];
     let mut view = put_due(&*scene.store, "a", "s").await;
     for tick in 1..=5 {
         let tasks: Vec<_> = (0..10)

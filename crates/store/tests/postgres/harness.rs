@@ -64,6 +64,22 @@ impl Harness for PostgresHarness {
         self.client.execute(sql, &[&Uuid::from_bytes(*replica.as_bytes())]).await.unwrap();
     }
 
+    async fn age(&self, by: Duration) {
+        let days = format!("{} seconds", by.as_secs());
+        for (table, columns) in [
+            ("lanes", ["ready_at", "created_at", "updated_at"].as_slice()),
+            ("inbox", &["accepted_at"]),
+            ("log", &["at"]),
+            ("runs", &["finished_at"]),
+            ("replicas", &["joined_at"]),
+            ("leases", &["expires_at"]),
+        ] {
+            let older = columns.iter().map(|column| format!("{column} = {column} - interval '{days}'"));
+            let sql = format!("UPDATE regrow.{table} SET {}", older.collect::<Vec<_>>().join(", "));
+            self.client.batch_execute(&sql).await.unwrap();
+        }
+    }
+
     /// Dropping the last handle closes its connections, as the kernel does for a process that ends; the server notices a
     /// moment later.
     async fn crash(&self, handle: Arc<dyn Store>) {

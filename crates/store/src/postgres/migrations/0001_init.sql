@@ -93,3 +93,27 @@ CREATE TABLE regrow.runs (
   epoch       bigint NOT NULL,
   kept_epoch  bigint
 );
+
+-- Scheduled messages. Firing a tick moves due_at on in the transaction that accepts its message, with the key
+-- schedule:<id>:<due_at>. revision: a fencing token, so that it never comes back. Times are milliseconds since 1970: they
+-- are compared for equality. last_outcome: 1 accepted, 2 the session was full, 3 missed.
+CREATE TABLE regrow.schedules (
+  schedule     text PRIMARY KEY,
+  revision     bigint NOT NULL,
+  session      text NOT NULL,
+  spec         text NOT NULL,
+  body         bytea NOT NULL,
+  due_at       bigint,
+  last_at      bigint,
+  last_outcome smallint,
+  last_run     uuid
+);
+CREATE INDEX schedules_due ON regrow.schedules (due_at) WHERE due_at IS NOT NULL;
+
+-- Things that one replica at a time may hold. A replica's leases go when it is removed.
+CREATE TABLE regrow.leases (
+  name       text PRIMARY KEY,
+  replica    uuid NOT NULL,
+  epoch      bigint NOT NULL,
+  expires_at timestamptz NOT NULL
+);
