@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
-    ScheduleView, SessionView, Store, WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 use tokio::sync::broadcast;
 
@@ -119,6 +119,14 @@ pub trait Over: Send + Sync + 'static {
 
     async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error> {
         self.below().list_replicas().await
+    }
+
+    async fn list_running(
+        &self,
+        replica: Option<ReplicaId>,
+        limit: usize,
+    ) -> Result<Vec<RunningView>, Error> {
+        self.below().list_running(replica, limit).await
     }
 
     async fn load(&self) -> Result<Load, Error> {
@@ -254,6 +262,14 @@ impl<O: Over> Store for Layer<O> {
 
     async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error> {
         self.0.list_replicas().await
+    }
+
+    async fn list_running(
+        &self,
+        replica: Option<ReplicaId>,
+        limit: usize,
+    ) -> Result<Vec<RunningView>, Error> {
+        self.0.list_running(replica, limit).await
     }
 
     async fn load(&self) -> Result<Load, Error> {

@@ -107,6 +107,8 @@ pub(crate) enum Command {
     /// but what is due fires only while one runs; afterwards one firing makes up for what was missed (--missed).
     #[command(subcommand, visible_alias = "automations")]
     Cron(Cron),
+    /// List the replicas that the store believes alive.
+    Replicas(Replicas),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(Health),
     /// Bring the store's schema up to date.
@@ -228,6 +230,16 @@ pub(crate) enum Runs {
         /// Its id.
         run: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replicas {
+    /// Say of each what it runs, too.
+    #[arg(long)]
+    pub(crate) runs: bool,
+    /// Print JSON, one replica a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

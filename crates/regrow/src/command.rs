@@ -8,6 +8,7 @@ mod demo;
 mod health;
 mod migrate;
 mod prune;
+mod replicas;
 mod runs;
 mod serve;
 mod sessions;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Sessions(sessions)) => block_on(sessions::run(&common, sessions)),
         Some(Command::Runs(runs)) => block_on(runs::run(&common, runs)),
         Some(Command::Cron(cron)) => block_on(cron::run(&common, cron)),
+        Some(Command::Replicas(replicas)) => block_on(replicas::run(&common, &replicas)),
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
         Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
         Some(Command::Prune(options)) => block_on(prune::run(&common, &options)),

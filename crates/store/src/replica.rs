@@ -54,6 +54,25 @@ pub struct Reaped {
     pub lanes: u64,
 }
 
+/// How the store notices that a replica has died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// The store holds something that ends with the replica's process: its death is seen at once.
+    Lock,
+    /// There is nothing but its heartbeats: its death is seen when its lease runs out.
+    Heartbeat,
+}
+
+impl Liveness {
+    /// The word for people and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+}
+
 /// A replica, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaView {
@@ -65,6 +84,13 @@ pub struct ReplicaView {
     pub version: String,
     /// When it joined: milliseconds since 1970, by the store's clock.
     pub joined_at: i64,
+    /// How long it stays alive without a heartbeat.
+    pub lease: Duration,
+    /// How much of its lease is left, by the store's clock; nothing if it has run out and nobody has noticed yet. Its last
+    /// heartbeat was the rest of the lease ago.
+    pub expires_in: Duration,
+    /// How its death would be noticed.
+    pub liveness: Liveness,
     /// How many runs it may drive at once.
     pub slots: u32,
     /// How many sessions it owns.

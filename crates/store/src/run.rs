@@ -81,6 +81,25 @@ pub enum RunState {
     Ended(RunEnd),
 }
 
+/// A run that a replica drives, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningView {
+    /// The replica that drives it.
+    pub replica: ReplicaId,
+    /// The run.
+    pub run: RunId,
+    /// Its session.
+    pub session: SessionId,
+    /// Its session's key.
+    pub session_key: SessionKey,
+    /// Under which lease.
+    pub epoch: Epoch,
+    /// How often it was claimed since its last step; more than once means that replicas lost it.
+    pub attempt: u32,
+    /// When its turn came: milliseconds since 1970, by the store's clock. A take-over does not change it.
+    pub since: i64,
+}
+
 /// The record of an ended run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEnd {

@@ -43,8 +43,8 @@ use self::wake::Wake;
 use self::writer::Writer;
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
-    ScheduleView, SessionView, Store, WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
 pub use self::schema::{SCHEMA_VERSION, version};
@@ -288,7 +288,16 @@ impl Store for SqliteStore {
     }
 
     async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error> {
-        self.readers.read(views::list_replicas).await
+        let (now, liveness) = ((self.clock)(), self.liveness.clone());
+        self.readers.read(move |c| views::list_replicas(c, now, &liveness)).await
+    }
+
+    async fn list_running(
+        &self,
+        replica: Option<ReplicaId>,
+        limit: usize,
+    ) -> Result<Vec<RunningView>, Error> {
+        self.readers.read(move |c| views::list_running(c, replica, limit)).await
     }
 
     async fn load(&self) -> Result<Load, Error> {

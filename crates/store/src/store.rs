@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
-    ScheduleView, SessionView, WriteError,
+    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Schedule, ScheduleView, SessionView, WriteError,
 };
 
 /// All state that outlives a replica.
@@ -101,6 +101,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Replicas that the store believes alive.
     async fn list_replicas(&self) -> Result<Vec<ReplicaView>, Error>;
+
+    /// Runs that replicas drive now, of one replica or of all, those that began first before others.
+    async fn list_running(&self, replica: Option<ReplicaId>, limit: usize)
+    -> Result<Vec<RunningView>, Error>;
 
     /// How much there is to do.
     async fn load(&self) -> Result<Load, Error>;

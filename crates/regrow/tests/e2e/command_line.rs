@@ -82,3 +82,45 @@ fn nothing_of_the_faults_is_in_the_program_that_ships() {
         assert!(!contains(variable), "{variable}");
     }
 }
+
+#[tokio::test]
+async fn replicas_are_seen_with_what_they_run() {
+    let mut scene = Scene::start(2).await;
+    let turn = Turn::user("[[id=a tokens=400 delay_ms=25]]").streamed().in_session("s").once("key");
+    let mut live = scene.open(1, &turn).await;
+    assert!(soon(live.read_text(12)).await);
+    let run = live.so_far().run_id().unwrap().to_owned();
+
+    let replicas = scene.command(&["replicas", "--runs", "--json"]).await.json();
+    assert_eq!(replicas.len(), 2);
+    for index in [0, 1] {
+        let id = scene.cluster.replica_id(index).unwrap();
+        let seen = replicas.iter().find(|replica| replica["replicaId"] == id).unwrap();
+        let url = scene.cluster.base_url(index).unwrap();
+        assert!(url.contains(seen["address"].as_str().unwrap()), "{seen}");
+        assert_eq!(
+            (&seen["version"], &seen["liveness"]),
+            (&env!("CARGO_PKG_VERSION").into(), &"lock".into())
+        );
+        let left = seen["expiresInMs"].as_u64().unwrap();
+        assert!(left > 0 && left <= seen["leaseMs"].as_u64().unwrap(), "{seen}");
+        assert_eq!((&seen["running"], &seen["draining"]), (&index.into(), &false.into()));
+        let runs = seen["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), index);
+        for seen in runs {
+            assert_eq!((&seen["runId"], &seen["sessionKey"]), (&run.as_str().into(), &"agent:main:s".into()));
+            assert!(seen["epoch"].as_i64().unwrap() > 0 && seen["since"].as_i64().unwrap() > 0);
+        }
+    }
+    let table = scene.command(&["replicas", "--runs"]).await;
+    assert!(table.code == Some(0) && table.out.contains(&run) && table.out.contains("(lock)"), "{table:?}");
+
+    scene.kill(1).await;
+    let heir = scene.cluster.replica_id(0).unwrap().to_owned();
+    crate::scene::until(async || {
+        let replicas = scene.command(&["replicas", "--runs", "--json"]).await.json();
+        let runs = &replicas[0]["runs"];
+        (replicas.len() == 1 && replicas[0]["replicaId"] == heir && runs[0]["runId"] == run).then_some(())
+    })
+    .await;
+}

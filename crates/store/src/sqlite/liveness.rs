@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use regrow_protocol::ReplicaId;
 
@@ -24,15 +24,16 @@ pub(super) fn directory(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The locks that this process holds.
+/// The locks that this process holds. Clones share them.
+#[derive(Clone)]
 pub(super) struct Liveness {
     directory: PathBuf,
-    held: Mutex<HashMap<ReplicaId, File>>,
+    held: Arc<Mutex<HashMap<ReplicaId, File>>>,
 }
 
 impl Liveness {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, held: Mutex::default() }
+        Self { directory, held: Arc::default() }
     }
 
     /// Takes the lock of a replica of this process, once. Must come before the replica is made known.
@@ -84,6 +85,11 @@ impl Liveness {
     pub(super) fn bury(&self, replica: ReplicaId) {
         let _ = std::fs::remove_file(self.path(replica));
         let _ = std::fs::remove_file(self.path(replica).with_extension("sock"));
+    }
+
+    /// Whether the replica's death would be seen by its lock; not if somebody has removed the file.
+    pub(super) fn of(&self, replica: ReplicaId) -> crate::Liveness {
+        if self.path(replica).exists() { crate::Liveness::Lock } else { crate::Liveness::Heartbeat }
     }
 
     fn holds(&self, replica: ReplicaId) -> bool {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use regrow_protocol::{RunId, SessionId};
+use regrow_protocol::{ReplicaId, RunId, SessionId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::history::bound;
+use super::liveness::Liveness;
 use super::row;
-use crate::{Load, ReplicaView, RunEnd, RunState, RunStatus, RunView};
+use crate::{Load, ReplicaView, RunEnd, RunState, RunStatus, RunView, RunningView};
 
 const ENDED: &str = "SELECT r.run, r.session, l.key, r.accepted_at, r.status, r.log_base, r.log_head,
         r.finished_at, r.error, r.usage, i.fingerprint
@@ -31,9 +32,12 @@ const OPEN_RUNS: &str = "SELECT i.message AS run, i.session, l.key, i.accepted_a
         LEFT JOIN replicas p ON p.replica = l.replica
     WHERE l.state IN (1, 2) AND (:session IS NULL OR l.session = :session) ORDER BY i.message DESC LIMIT :limit";
 
-const REPLICAS: &str = "SELECT replica, address, version, joined_at, slots, draining,
+const REPLICAS: &str = "SELECT replica, address, version, joined_at, lease_ms, expires_at, slots, draining,
         (SELECT count(*) FROM lanes WHERE lanes.replica = replicas.replica AND state = 2) AS running
     FROM replicas ORDER BY joined_at";
+
+const RUNNING: &str = "SELECT replica, run, session, key, epoch, attempt, ready_at FROM lanes
+    WHERE state = 2 AND (:replica IS NULL OR replica = :replica) ORDER BY ready_at, session LIMIT :limit";
 
 const LOAD: &str = "SELECT (SELECT count(*) FROM lanes WHERE state = 1) AS ready,
     (SELECT count(*) FROM lanes WHERE state = 2) AS running,
@@ -102,20 +106,51 @@ fn view(r: &Row<'_>, state: RunState) -> rusqlite::Result<RunView> {
     })
 }
 
-pub(super) fn list_replicas(connection: &Connection) -> rusqlite::Result<Vec<ReplicaView>> {
+pub(super) fn list_replicas(
+    connection: &Connection,
+    now: i64,
+    liveness: &Liveness,
+) -> rusqlite::Result<Vec<ReplicaView>> {
+    let time = |ms: i64| Duration::from_millis(ms.max(0).unsigned_abs());
     let mut statement = connection.prepare_cached(REPLICAS)?;
     let replicas = statement.query_map([], |r| {
+        let id = row::replica(r, "replica")?;
         Ok(ReplicaView {
-            id: row::replica(r, "replica")?,
+            id,
             address: r.get("address")?,
             version: r.get("version")?,
             joined_at: r.get("joined_at")?,
+            lease: time(r.get("lease_ms")?),
+            expires_in: time(r.get::<_, i64>("expires_at")?.saturating_sub(now)),
+            liveness: liveness.of(id),
             slots: row::count(r, "slots")?,
             running: row::count(r, "running")?,
             draining: r.get("draining")?,
         })
     })?;
     replicas.collect()
+}
+
+pub(super) fn list_running(
+    connection: &Connection,
+    replica: Option<ReplicaId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<RunningView>> {
+    let replica = replica.map(|replica| *replica.as_bytes());
+    let mut statement = connection.prepare_cached(RUNNING)?;
+    let params = named_params! { ":replica": replica, ":limit": bound(limit) };
+    let running = statement.query_map(params, |r| {
+        Ok(RunningView {
+            replica: row::replica(r, "replica")?,
+            run: row::run(r, "run")?,
+            session: row::session(r, "session")?,
+            session_key: row::session_key(r, "key")?,
+            epoch: row::epoch(r, "epoch")?,
+            attempt: row::count(r, "attempt")?,
+            since: r.get("ready_at")?,
+        })
+    })?;
+    running.collect()
 }
 
 pub(super) fn load(connection: &Connection, now: i64) -> rusqlite::Result<Load> {

@@ -269,6 +269,8 @@ impl<'h, H: Harness> Stage<'h, H> {
             let view = self.observer.find_session(id(name)).await.map_err(|e| e.to_string())?;
             self.model.session(id(name), view.as_ref())?;
         }
+        let running = self.observer.list_running(None, usize::MAX).await.map_err(|e| e.to_string())?;
+        self.model.running(&running)?;
         let Some(run) = latest(&self.runs, n) else { return Ok(()) };
         let view = self.observer.find_run(*run).await.map_err(|e| e.to_string())?;
         self.model.state(*run, view.as_ref().map(|view| &view.state))

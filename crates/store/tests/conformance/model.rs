@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regrow_protocol::{EntryKind, Epoch, ReplicaId, RunId, Seq, SessionId};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Finish, Finished, NewEntry, Reaped, Reset, RunState,
-    SessionView, WriteError,
+    RunningView, SessionView, WriteError,
 };
 
 /// What is wrong with an answer.
@@ -338,6 +338,20 @@ impl Model {
             _ => false,
         };
         if right { Ok(()) } else { Err(format!("state of {run}: got {got:?}, the model has {found:?}")) }
+    }
+
+    /// What replicas drive.
+    pub(crate) fn running(&self, got: &[RunningView]) -> Verdict {
+        let driven = |(session, lane): (&SessionId, &Lane)| match lane.lease {
+            Lease::Running(replica) => {
+                Some((*session, replica, lane.messages[lane.done].run, lane.epoch, lane.attempt))
+            }
+            Lease::Idle | Lease::Ready => None,
+        };
+        let mut got: Vec<_> =
+            got.iter().map(|view| (view.session, view.replica, view.run, view.epoch, view.attempt)).collect();
+        got.sort_unstable();
+        same("running", got, self.lanes.iter().filter_map(driven).collect())
     }
 
     pub(crate) fn session(&self, session: SessionId, got: Option<&SessionView>) -> Verdict {

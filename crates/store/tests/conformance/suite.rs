@@ -150,6 +150,8 @@ macro_rules! conformance {
                     runs_are_listed_newest_first
                     sessions_are_listed_latest_first
                     replicas_are_listed_with_their_work
+                    the_rest_of_a_lease_is_seen
+                    what_replicas_drive_is_listed
                     a_log_is_read_in_pieces_without_a_gap
                     load_counts_what_waits_and_runs
                     one_store_has_one_secret

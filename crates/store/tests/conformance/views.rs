@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrow_store::{Load, RunState};
+use regrow_store::{Liveness, Load, RunState};
 
 use super::harness::Harness;
-use super::scene::{Scene, claim, end, id, key, replica, step};
+use super::scene::{LEASE, Scene, claim, end, id, key, replica, step};
 
 pub(crate) async fn a_run_is_found_in_each_state<H: Harness>() {
     let scene = Scene::<H>::open().await;
@@ -108,6 +108,47 @@ pub(crate) async fn replicas_are_listed_with_their_work<H: Harness>() {
         replicas.iter().map(|view| (view.id, view.slots, view.running, view.draining)).collect();
     assert_eq!(seen, [(first.id, 8, 1, false), (second, 8, 0, true)]);
     assert_eq!((&replicas[0].address, &replicas[0].version), (&first.address, &first.version));
+}
+
+pub(crate) async fn the_rest_of_a_lease_is_seen<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let [hanging, living] = [scene.replica().await, scene.replica().await];
+    let reader = scene.harness.replica_handle();
+    let seen = async || {
+        let replicas = reader.list_replicas().await.unwrap();
+        replicas.iter().for_each(|view| assert_eq!((view.lease, view.liveness), (LEASE, Liveness::Lock)));
+        let left = |id| replicas.iter().find(|view| view.id == id).unwrap().expires_in;
+        (left(hanging), left(living))
+    };
+    let (first, second) = seen().await;
+    assert!(!first.is_zero() && first <= LEASE && !second.is_zero() && second <= LEASE);
+    scene.harness.lapse(hanging).await;
+    let (first, second) = seen().await;
+    assert!(first.is_zero() && !second.is_zero(), "{first:?}, {second:?}");
+}
+
+pub(crate) async fn what_replicas_drive_is_listed<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let lost = scene.replica().await;
+    let first = scene.begin("a", lost).await;
+    let began = scene.store.list_running(None, 10).await.unwrap()[0].since;
+    scene.outlive(lost).await;
+    assert!(scene.store.list_running(None, 10).await.unwrap().is_empty());
+    let [heir, other] = [scene.replica().await, scene.replica().await];
+    let taken = claim(&*scene.store, heir).await;
+    let second = scene.begin("b", other).await;
+    scene.queue("b").await;
+    let reader = scene.harness.replica_handle();
+    let all = reader.list_running(None, 10).await.unwrap();
+    let seen: Vec<_> = all.iter().map(|v| (v.replica, v.run, v.session, v.epoch, v.attempt)).collect();
+    let want =
+        [(heir, first.run, id("a"), taken.epoch(), 2), (other, second.run, id("b"), second.epoch(), 1)];
+    assert_eq!(seen, want, "those that began first come first");
+    assert_eq!((&all[0].session_key, all[0].since), (&key("a"), began), "a take-over does not begin it anew");
+    assert_eq!(reader.list_running(Some(other), 10).await.unwrap(), all[1..]);
+    assert_eq!(reader.list_running(None, 1).await.unwrap(), all[..1]);
+    scene.store.finish(&second, &end(false)).await.unwrap();
+    assert!(reader.list_running(Some(other), 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_log_is_read_in_pieces_without_a_gap<H: Harness>() {
