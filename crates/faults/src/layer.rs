@@ -292,6 +292,10 @@ impl<O: Over> Store for Layer<O> {
         self.0.prunable(policy).await
     }
 
+    fn is_shared_across_machines(&self) -> bool {
+        self.0.below().is_shared_across_machines()
+    }
+
     fn cluster_secret(&self) -> &str {
         self.0.below().cluster_secret()
     }

@@ -51,6 +51,10 @@ pub(crate) struct Serve {
     /// Where to listen: loopback, lan (every interface) or an IP address.
     #[arg(long, value_name = "WHERE")]
     pub(crate) bind: Option<String>,
+    /// Where other replicas reach this one [default: where it listens; the interface on the way out if that is all of
+    /// them].
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) advertise: Option<String>,
     /// What this replica does; may be given twice [default: both].
     #[arg(long, value_enum, value_name = "ROLE")]
     pub(crate) role: Vec<RoleArg>,

@@ -1,5 +1,6 @@
 //! The program `regrow`: command line, configuration, lifecycle and wiring of the crates.
 
+mod advertise;
 mod cli;
 mod client;
 mod command;

@@ -84,8 +84,8 @@ pub struct Ready {
 }
 
 impl Launch {
-    /// Starts a process on a free port of the loopback interface; `name` names its log and its ready file. Variables of
-    /// the environment that would change its configuration do not reach it.
+    /// Starts a process on a free port of the loopback interface, unless its own variables say otherwise; `name` names its
+    /// log and its ready file. Variables of the environment that would change its configuration do not reach it.
     pub fn spawn(&self, name: &str) -> Result<ReplicaProcess> {
         let log = self.log_dir.join(format!("{name}.log"));
         let ready_file = self.log_dir.join(format!("{name}.ready"));
@@ -100,7 +100,8 @@ impl Launch {
             .arg(&self.config)
             .arg("--state-dir")
             .arg(&self.state_dir)
-            .args(["--store", &self.store, "--port", "0", "--bind", "loopback"])
+            .args(["--store", &self.store, "--port", "0"])
+            .env("REGROW_BIND", "loopback")
             .env(READY_FILE, &ready_file)
             .env(STOP_WITH_STDIN, "1")
             .envs(self.env.iter().map(|(name, value)| (name, value)))

@@ -322,6 +322,10 @@ impl Store for SqliteStore {
         self.readers.read(move |c| prunable::prunable(c, &policy, now)).await
     }
 
+    fn is_shared_across_machines(&self) -> bool {
+        false
+    }
+
     fn cluster_secret(&self) -> &str {
         &self.cluster_secret
     }

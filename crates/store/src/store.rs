@@ -130,6 +130,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// What [`Store::prune`] would delete by and by. May take long.
     async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error>;
+    /// Replicas on several machines can share this store; otherwise all of them are on one.
+    fn is_shared_across_machines(&self) -> bool;
 
     /// A secret that the replicas of this store share and nobody else knows, made when the store was.
     fn cluster_secret(&self) -> &str;

@@ -1,7 +1,7 @@
 //! `regrow serve`: one replica, from start to a clean end.
 
 use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,9 @@ use anyhow::Context;
 use regrow_gateway::{Limits, Shutdown};
 use regrow_worker::Worker;
 
+use crate::advertise::{self, Advertised};
 use crate::cli::{Common, Serve};
+use crate::client::local;
 use crate::config::{Bind, Role};
 use crate::outcome::Unusable;
 use crate::replica_process::READY_FILE;
@@ -62,6 +64,10 @@ fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
             gateway.custom_bind_host = Some(address);
         }
     }
+    if let Some(said) = &serve.advertise {
+        Advertised::parse(said).map_err(|why| Unusable(format!("--advertise {said}: {why}")))?;
+        state.config.regrow.advertise = Some(said.clone());
+    }
     if !serve.role.is_empty() {
         state.config.regrow.roles = serve.role.iter().map(|role| (*role).into()).collect();
     }
@@ -89,7 +95,16 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     let auth = wiring::auth(state, &*opened)?;
     let store = (seams.store)(opened);
     let models = Arc::new(wiring::models(state)?);
-    let worker = Worker::start(worker_options(state, seams, address)?, store, Arc::clone(&models)).await?;
+    let advertised = advertised(state, address);
+    if store.is_shared_across_machines() && advertise::is_loopback(&advertised) {
+        tracing::warn!(
+            address = %advertised,
+            "replicas on other machines cannot reach this one, so their clients see its replies late: listen on more than \
+             the loopback (--bind lan), or say where peers reach it (--advertise HOST)"
+        );
+    }
+    let options = worker_options(state, seams, advertised.clone())?;
+    let worker = Worker::start(options, store, Arc::clone(&models)).await?;
     let shutdown = Shutdown { grace: CLOSE_WITHIN, ..Shutdown::default() };
     let gateway = regrow_gateway::serve(
         gateway_options(state, listener, &models, auth, started)?,
@@ -99,7 +114,7 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     let mut gateway = tokio::spawn(gateway);
     // Whoever reads that it serves may ask it to stop at once.
     let mut stop = Stop::listen()?;
-    announce(state, address, &worker, started)?;
+    announce(state, local(address), &advertised, &worker, started)?;
     tokio::select! {
         () = stop.next() => {}
         ended = &mut gateway => {
@@ -139,15 +154,11 @@ fn listen(state: &State) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn worker_options(
-    state: &State,
-    seams: &Seams,
-    address: SocketAddr,
-) -> anyhow::Result<regrow_worker::Options> {
+fn worker_options(state: &State, seams: &Seams, address: String) -> anyhow::Result<regrow_worker::Options> {
     let config = &state.config;
     let own = &config.regrow;
     Ok(regrow_worker::Options {
-        address: peer_address(address).to_string(),
+        address,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: own.slots.or(config.agents.defaults.max_concurrent).unwrap_or(wiring::SLOTS),
         lease: Duration::from_secs(u64::from(own.lease_seconds)),
@@ -161,13 +172,12 @@ fn worker_options(
     })
 }
 
-/// Where other replicas of this machine reach this one.
-fn peer_address(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port())
-    } else {
-        address
-    }
+/// Where peers reach this replica, which listens at `address`.
+fn advertised(state: &State, address: SocketAddr) -> String {
+    // What cannot be read was refused with the configuration or the command line.
+    let said = state.config.regrow.advertise.as_deref().and_then(|said| Advertised::parse(said).ok());
+    let pod_ip = std::env::var(advertise::POD_IP).ok();
+    advertise::address(said.as_ref(), address, pod_ip.as_deref(), advertise::outward)
 }
 
 fn gateway_options(
@@ -197,9 +207,15 @@ fn gateway_options(
 
 /// Tells people where the gateway is and how to try it, and a supervisor (by the file that it names in
 /// `REGROW_READY_FILE`) that it serves.
-fn announce(state: &State, address: SocketAddr, worker: &Worker, started: Instant) -> anyhow::Result<()> {
+fn announce(
+    state: &State,
+    address: SocketAddr,
+    advertised: &str,
+    worker: &Worker,
+    started: Instant,
+) -> anyhow::Result<()> {
     let elapsed = started.elapsed().as_millis();
-    let url = format!("http://{}", peer_address(address));
+    let url = format!("http://{address}");
     let configured = &state.config.gateway.auth;
     let generated = configured.token.is_none() && configured.password.is_none() && !gateway_is_open(state);
     let bearer =
@@ -219,6 +235,9 @@ fn announce(state: &State, address: SocketAddr, worker: &Worker, started: Instan
                 "  configuration  defaults (none at {})",
                 state.directory.join("openclaw.json").display()
             )?,
+        }
+        if advertised != address.to_string() {
+            writeln!(out, "  for peers      {advertised}")?;
         }
         if generated {
             writeln!(out, "  token          {}", state.token_path().display())?;
@@ -250,7 +269,7 @@ fn announce(state: &State, address: SocketAddr, worker: &Worker, started: Instan
 
 fn write_ready_file(path: &std::path::Path, address: SocketAddr, worker: &Worker) -> anyhow::Result<()> {
     let ready = serde_json::json!({
-        "address": peer_address(address).to_string(),
+        "address": address.to_string(),
         "replica": worker.replica().to_string(),
         "pid": std::process::id(),
     });

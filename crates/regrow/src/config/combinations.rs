@@ -10,6 +10,7 @@ use super::gateway::{AuthMode, Bind};
 use super::model::ModelChoice;
 use super::problem::Report;
 use super::tree::{KeyPath, Node, Segment, Span, shown};
+use crate::advertise::Advertised;
 
 /// The model that needs no provider.
 const DEMO: &str = "demo/demo";
@@ -22,6 +23,7 @@ pub(super) fn check(config: &Config, root: &mut Node, report: &mut Report) {
     check.models();
     check.provider_urls();
     check.store();
+    check.advertise();
     check.roles();
     check.retention();
 }
@@ -210,6 +212,13 @@ impl Combinations<'_> {
                 &path,
                 "this is shorter than `keysDays`, so it has no effect: senders may ask for their replies that long",
             );
+        }
+    }
+
+    fn advertise(&mut self) {
+        let said = self.config.regrow.advertise.as_deref().map(Advertised::parse);
+        if let Some(Err(message)) = said {
+            self.problem(&KeyPath::of(&["regrow", "advertise"]), message);
         }
     }
 

@@ -10,6 +10,7 @@ use super::tree::{Member, Node, Value};
 pub const OVERRIDES: &[(&[&str], &[&str])] = &[
     (&["regrow", "store"], &["REGROW_STORE"]),
     (&["regrow", "storePassword"], &["REGROW_STORE_PASSWORD"]),
+    (&["regrow", "advertise"], &["REGROW_ADVERTISE"]),
     (&["gateway", "port"], &["REGROW_PORT", "OPENCLAW_GATEWAY_PORT"]),
     (&["gateway", "bind"], &["REGROW_BIND", "OPENCLAW_GATEWAY_BIND"]),
     (&["gateway", "auth", "token"], &["REGROW_TOKEN", "OPENCLAW_GATEWAY_TOKEN"]),

@@ -17,6 +17,9 @@ pub struct RegrowConfig {
     /// The most connections of this replica to PostgreSQL for its work; four more show that it lives. Unset means 12.
     #[schemars(range(min = 4, max = 1000))]
     pub store_connections: Option<u32>,
+    /// Where other replicas reach this one: `HOST` or `HOST:PORT`. Unset means the address that it listens at, or that of
+    /// the interface on the way out if it listens at all of them.
+    pub advertise: Option<String>,
     /// What this replica does.
     pub roles: Vec<Role>,
     /// How many runs this replica executes at once; unset means a number that fits the machine.
@@ -49,6 +52,7 @@ impl Default for RegrowConfig {
             store: None,
             store_password: None,
             store_connections: None,
+            advertise: None,
             roles: vec![Role::Gateway, Role::Worker],
             slots: None,
             max_queued: 128,

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
 
 mod abandonment;
+mod advertised;
 mod bench;
 mod command_line;
 mod death;
