@@ -4,6 +4,7 @@
 //! a [`cluster`] starts real replicas, kills, pauses and restarts them; a [`client`] and a [`load`] generator speak to
 //! them as any OpenAI client would; [`bench`] turns that into a repeatable benchmark.
 
+pub mod balancer;
 pub mod bench;
 pub mod binary;
 pub mod client;

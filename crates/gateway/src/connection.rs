@@ -9,11 +9,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use regrow_worker::Readiness;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -27,12 +29,12 @@ use patience::{Patience, Watched};
 /// The most bytes of a request's line and headers; more gets 431.
 const HEADER_BYTES: usize = 64 << 10;
 
-/// Serves the requests of a connection. `drain`: after the present one there is no other. `hard`: now.
+/// Serves the requests of a connection. `last`: after the present one there is no other. `hard`: now.
 pub(crate) async fn drive<E: Engine>(
     app: Arc<App<E>>,
     stream: TcpStream,
     peer: SocketAddr,
-    drain: CancellationToken,
+    last: CancellationToken,
     hard: CancellationToken,
 ) {
     let patience = Patience::new(app.limits.idle_timeout);
@@ -45,7 +47,11 @@ pub(crate) async fn drive<E: Engine>(
         // Boxed once here, so that a connection between two requests is small.
         Box::pin(async move {
             let has_body = !request.body().is_end_stream();
-            let response = router::handle(&app, request, peer).await;
+            let mut response = router::handle(&app, request, peer).await;
+            // The client opens another connection for its next request, which leads to a replica that stays.
+            if app.engine.readiness() == Readiness::Draining {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             refused.store(has_body && response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         })
@@ -56,12 +62,12 @@ pub(crate) async fn drive<E: Engine>(
         .max_header_size(HEADER_BYTES)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(io, service);
-    let mut draining = false;
+    let mut is_last = false;
     let served = loop {
         tokio::select! {
             served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break served,
-            () = drain.cancelled(), if !draining => {
-                draining = true;
+            () = last.cancelled(), if !is_last => {
+                is_last = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
             () = hard.cancelled() => return,

@@ -118,6 +118,9 @@ impl Default for Limits {
 /// The stages of the end. Each token is cancelled by the caller.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    /// The connections of before end: idle ones now, the others with their present reply, so that nobody sends another
+    /// request to a replica that refuses it. New ones are taken, for probes and refusals, and get one reply each.
+    pub release: CancellationToken,
     /// No new connections; idle ones are closed, the others after their present request.
     pub drain: CancellationToken,
     /// Replies that are still being waited for end: streams with an event from which they can be resumed on another

@@ -35,7 +35,9 @@ pub async fn serve(options: Options, worker: Worker, shutdown: Shutdown) -> usiz
 pub(crate) async fn serve_on<E: Engine>(options: Options, engine: E, shutdown: Shutdown) -> usize {
     let (listener, app) = open(options, engine, shutdown.cut.clone());
     let hard = CancellationToken::new();
-    accept(listener, &app, &shutdown.drain, &hard).await;
+    accept(listener, &app, &shutdown, &hard).await;
+    // Who drains without a release before lets go of all connections at once.
+    shutdown.release.cancel();
     app.tasks.close();
     let deadline = async {
         shutdown.cut.cancelled().await;
@@ -75,9 +77,10 @@ fn open<E>(options: Options, engine: E, cut: CancellationToken) -> (TcpListener,
 async fn accept<E: Engine>(
     listener: TcpListener,
     app: &Arc<App<E>>,
-    drain: &CancellationToken,
+    shutdown: &Shutdown,
     hard: &CancellationToken,
 ) {
+    let Shutdown { release, drain, .. } = shutdown;
     let room = Arc::new(Semaphore::new(app.limits.connections));
     let refusals = Arc::new(Semaphore::new(TURNED_AWAY));
     loop {
@@ -95,7 +98,8 @@ async fn accept<E: Engine>(
         if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
             // Small events must not wait for more; where it cannot be set, they do.
             let _ = stream.set_nodelay(true);
-            let served = connection::drive(Arc::clone(app), stream, peer, drain.clone(), hard.clone());
+            let last = if release.is_cancelled() { drain } else { release };
+            let served = connection::drive(Arc::clone(app), stream, peer, last.clone(), hard.clone());
             app.tasks.spawn(async move {
                 served.await;
                 drop(place);

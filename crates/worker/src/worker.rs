@@ -74,6 +74,8 @@ pub(crate) struct Inner {
 pub(crate) enum Phase {
     /// Serving; the store is reachable, or this is why not.
     Serving(Result<(), String>),
+    /// Not ready any more, and otherwise as before: those who send work here are to notice first.
+    Withdrawn,
     /// Takes nothing new.
     Draining,
     /// Hands over what still runs.
@@ -204,7 +206,7 @@ impl Worker {
     /// Whether this replica can accept and commit work now.
     pub fn readiness(&self) -> Readiness {
         match &*self.inner.phase.borrow() {
-            Phase::Draining | Phase::HandingOver => Readiness::Draining,
+            Phase::Withdrawn | Phase::Draining | Phase::HandingOver => Readiness::Draining,
             Phase::Serving(Err(why)) => Readiness::NotReady(why.clone()),
             // Also if the heartbeat itself has stopped.
             Phase::Serving(Ok(())) if !self.inner.life().is_trusted() => {
@@ -229,6 +231,11 @@ impl Worker {
     /// is not driven here.
     pub fn live_lines(&self, run: RunId) -> Option<BoxStream<'static, Bytes>> {
         self.inner.board.find(run).map(peer::lines)
+    }
+
+    /// Says from now on that it is not ready, so that load balancers look elsewhere, and still takes and does everything.
+    pub fn withdraw(&self) {
+        self.inner.phase.send_replace(Phase::Withdrawn);
     }
 
     /// Takes nothing new, lets running work finish within the drain time, hands the rest over, and leaves the store.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use regrow_worker::Readiness;
+
 use crate::testing::{Door, done};
 
 const HI: &str = r#"{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}"#;
@@ -132,11 +134,33 @@ async fn draining_closes_idle_connections_and_finishes_the_others() {
     let mut busy = door.connect().await;
     busy.request("POST /v1/chat/completions HTTP/1.1", HI).await;
     let (run, _) = door.engine.submitted().await;
-    door.shutdown.drain.cancel();
+    door.shutdown.release.cancel();
     assert_eq!(idle.rest().await, "");
     assert_eq!(unused.rest().await, "");
     door.engine.end(run, done("Hello"));
     assert_eq!(busy.answer().await.status, 200);
+    assert_eq!(door.close().await, 0);
+}
+
+#[tokio::test]
+async fn a_replica_that_leaves_sends_clients_elsewhere_and_still_answers() {
+    let door = Door::open().await;
+    let mut early = door.connect().await;
+    early.request("GET /healthz HTTP/1.1", "").await;
+    assert_eq!(early.answer().await.header("connection"), None);
+    door.engine.set_readiness(Readiness::Draining);
+    early.request("POST /v1/chat/completions HTTP/1.1", HI).await;
+    let (run, _) = door.engine.submitted().await;
+    door.engine.end(run, done("Hello"));
+    let answer = early.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert_eq!(early.rest().await, "");
+    door.shutdown.release.cancel();
+    let mut late = door.connect().await;
+    late.request("GET /readyz HTTP/1.1", "").await;
+    let answer = late.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (503, Some("close")));
+    assert_eq!(late.rest().await, "");
     assert_eq!(door.close().await, 0);
 }
 

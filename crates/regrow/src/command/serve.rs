@@ -124,6 +124,9 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     }
     tracing::info!("stopping; a second signal stops at once");
     let end = async {
+        worker.withdraw();
+        tokio::time::sleep(Duration::from_secs(u64::from(state.config.regrow.notice_seconds))).await;
+        shutdown.release.cancel();
         worker.drain().await;
         shutdown.drain.cancel();
         shutdown.cut.cancel();

@@ -36,6 +36,9 @@ pub struct RegrowConfig {
     pub lease_seconds: u32,
     /// How long a replica that stops waits for its runs, in seconds, before it hands them over.
     pub drain_seconds: u32,
+    /// How long a replica that stops goes on as before while it says that it is not ready, in seconds: longer than it takes
+    /// load balancers to notice.
+    pub notice_seconds: u32,
     /// Limits of a run.
     pub run: RunLimits,
     /// How long what is over is kept.
@@ -59,6 +62,7 @@ impl Default for RegrowConfig {
             max_ready: 20_000,
             lease_seconds: 5,
             drain_seconds: 30,
+            notice_seconds: 0,
             run: RunLimits::default(),
             retention: RetentionConfig::default(),
             tools: RegrowTools::default(),

@@ -20,7 +20,8 @@ async fn start(replicas: usize, drain_seconds: u32) -> Scene {
 async fn not_ready(client: &Client) -> Value {
     let asked = Instant::now();
     let body = until(async || {
-        let (status, body) = client.get("/readyz").await.unwrap();
+        // An idle connection may be closed just when it is to be used again.
+        let (status, body) = client.get("/readyz").await.ok()?;
         (status != 200).then_some(body)
     })
     .await;

@@ -23,6 +23,7 @@ mod order;
 mod parent;
 mod pause;
 mod retention;
+mod rolling;
 mod scene;
 mod schedules;
 mod start;

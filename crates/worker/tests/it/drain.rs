@@ -23,6 +23,18 @@ async fn alive(replica: &Replica) -> usize {
 }
 
 #[tokio::test]
+async fn who_is_about_to_leave_says_so_and_goes_on() {
+    let scene = Scene::start().await;
+    let replica = scene.replica(&[]).await;
+    replica.withdraw();
+    assert_eq!(replica.readiness(), Readiness::Draining);
+    assert_done(&replica.ask("s", "[[id=a]]").await, &answer(&["a"]));
+    assert_eq!(alive(&replica).await, 1);
+    soon(begin(&replica).await).await.unwrap();
+    assert_eq!(alive(&replica).await, 0);
+}
+
+#[tokio::test]
 async fn running_work_finishes_and_nothing_new_is_taken() {
     let scene = Scene::start().await;
     let probe = Probe::waiting("probe", Class::Unsafe);
