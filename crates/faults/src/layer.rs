@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use regrow_store::{
-    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
+    Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 use tokio::sync::broadcast;
@@ -147,6 +147,10 @@ pub trait Over: Send + Sync + 'static {
 
     async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
         self.below().prunable(policy).await
+    }
+
+    async fn examine(&self, deep: bool) -> Result<Examination, Error> {
+        self.below().examine(deep).await
     }
 }
 
@@ -290,6 +294,10 @@ impl<O: Over> Store for Layer<O> {
 
     async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
         self.0.prunable(policy).await
+    }
+
+    async fn examine(&self, deep: bool) -> Result<Examination, Error> {
+        self.0.examine(deep).await
     }
 
     fn is_shared_across_machines(&self) -> bool {

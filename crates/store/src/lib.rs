@@ -10,6 +10,7 @@
 mod accept;
 mod entry;
 mod error;
+mod examination;
 mod hint;
 mod lane;
 mod replica;
@@ -25,6 +26,7 @@ pub mod sqlite;
 pub use accept::{Accept, Accepted};
 pub use entry::{LogEntry, NewEntry};
 pub use error::{Error, WriteError};
+pub use examination::{Examination, Finding, Level};
 pub use hint::Hint;
 pub use lane::{Claimed, Control, Finish, Finished, Guard, InboxMessage};
 pub use replica::{Beat, Liveness, Load, OwnedLane, Reaped, Replica, ReplicaView};

@@ -8,6 +8,8 @@ mod abort;
 mod accept;
 mod append;
 mod claim;
+mod examine;
+mod file_system;
 mod finish;
 mod heartbeat;
 mod history;
@@ -42,8 +44,8 @@ use self::steps::Steps;
 use self::wake::Wake;
 use self::writer::Writer;
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
+    Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
@@ -88,6 +90,7 @@ fn system_clock() -> i64 {
 
 /// The embedded store. Dropping it stops its threads once the intents under way are done.
 pub struct SqliteStore {
+    path: PathBuf,
     writer: Writer,
     readers: Readers,
     /// Looks for dead replicas never wait behind the reads of others.
@@ -132,6 +135,7 @@ impl SqliteStore {
         let steps = Steps::new(options.clock.clone(), options.monotonic.clone());
         let liveness = Liveness::new(peers);
         Ok(Self {
+            path: path.clone(),
             writer,
             readers,
             pulse,
@@ -320,6 +324,10 @@ impl Store for SqliteStore {
     async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error> {
         let (policy, now) = (*policy, (self.clock)());
         self.readers.read(move |c| prunable::prunable(c, &policy, now)).await
+    }
+
+    async fn examine(&self, deep: bool) -> Result<Examination, Error> {
+        examine::examine(&self.readers, &self.path, &self.liveness, self.clock.clone(), deep).await
     }
 
     fn is_shared_across_machines(&self) -> bool {

@@ -7,8 +7,8 @@ use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::sync::broadcast;
 
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
+    Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
     Schedule, ScheduleView, SessionView, WriteError,
 };
 
@@ -130,6 +130,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// What [`Store::prune`] would delete by and by. May take long.
     async fn prunable(&self, policy: &Retention) -> Result<Pruned, Error>;
+    /// Looks at the state of the store itself, for people. `deep` also reads everything that it holds, which may take long.
+    async fn examine(&self, deep: bool) -> Result<Examination, Error>;
+
     /// Replicas on several machines can share this store; otherwise all of them are on one.
     fn is_shared_across_machines(&self) -> bool;
 

@@ -28,7 +28,7 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// Bytes of the write-ahead log above which it is emptied, which makes readers wait for a moment. Usually it starts over
 /// by itself; under constant reads it would only grow.
-const LOG_BYTES: u32 = 64 << 20;
+pub(super) const LOG_BYTES: u32 = 64 << 20;
 
 /// Commits between two looks at the size of the log.
 const LOOK_EVERY: u32 = 256;

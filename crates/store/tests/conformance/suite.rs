@@ -155,6 +155,7 @@ macro_rules! conformance {
                     a_log_is_read_in_pieces_without_a_gap
                     load_counts_what_waits_and_runs
                     one_store_has_one_secret
+                    a_store_examines_itself
                 }
                 crowd {
                     replicas_that_are_killed_break_nothing

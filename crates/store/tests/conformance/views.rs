@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrow_store::{Liveness, Load, RunState};
+use regrow_store::{Level, Liveness, Load, RunState};
 
 use super::harness::Harness;
 use super::scene::{LEASE, Scene, claim, end, id, key, replica, step};
@@ -196,4 +196,25 @@ pub(crate) async fn one_store_has_one_secret<H: Harness>() {
     assert_eq!(scene.store.cluster_secret(), scene.harness.replica_handle().await.cluster_secret());
     assert_ne!(scene.store.cluster_secret(), other.store.cluster_secret());
     assert!(scene.store.cluster_secret().len() >= 32);
+}
+
+pub(crate) async fn a_store_examines_itself<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let replica = scene.replica().await;
+    scene.begin("running", replica).await;
+    scene.queue("ready").await;
+    let reader = scene.harness.replica_handle();
+    for deep in [false, true] {
+        let seen = reader.examine(deep).await.unwrap();
+        assert!(!seen.back_end.is_empty() && !seen.version.is_empty());
+        assert!(seen.schema > 0 && seen.clock > 0 && seen.size > 0, "{seen:?}");
+        assert_eq!((seen.load.ready, seen.load.running), (1, 1));
+        assert!(seen.load.oldest_ready > Duration::ZERO);
+        let alive: Vec<_> = seen.replicas.iter().map(|view| (view.id, view.running)).collect();
+        assert_eq!(alive, [(replica, 1)]);
+        for finding in &seen.findings {
+            assert_eq!(finding.advice.is_empty(), finding.level == Level::Ok, "{finding:?}");
+        }
+        assert!(seen.findings.iter().all(|finding| finding.level < Level::Problem), "{:?}", seen.findings);
+    }
 }

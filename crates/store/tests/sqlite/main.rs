@@ -9,6 +9,7 @@
 
 #[path = "../conformance/suite.rs"]
 mod conformance;
+mod examine;
 mod faults;
 mod group_commit;
 mod harness;
