@@ -113,6 +113,11 @@ pub(crate) enum Command {
     Cron(Cron),
     /// List the replicas that the store believes alive.
     Replicas(Replicas),
+    /// Examine the configuration and the store, and say what is wrong and what to do.
+    ///
+    /// Changes nothing: it neither makes a store nor brings one up to date; to measure the store it joins as a replica that
+    /// takes no work, for a moment. Exit code 0: nothing is a problem, though there may be warnings; 78: something is.
+    Doctor(Doctor),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(Health),
     /// Bring the store's schema up to date.
@@ -242,6 +247,16 @@ pub(crate) struct Replicas {
     #[arg(long)]
     pub(crate) runs: bool,
     /// Print JSON, one replica a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Also read all that the store holds, and ask the default model's provider whether it answers.
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

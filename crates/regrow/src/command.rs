@@ -5,6 +5,7 @@ mod chat;
 mod config;
 mod cron;
 mod demo;
+mod doctor;
 mod health;
 mod migrate;
 mod prune;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Runs(runs)) => block_on(runs::run(&common, runs)),
         Some(Command::Cron(cron)) => block_on(cron::run(&common, cron)),
         Some(Command::Replicas(replicas)) => block_on(replicas::run(&common, &replicas)),
+        Some(Command::Doctor(options)) => block_on(doctor::run(&common, &options)),
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
         Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
         Some(Command::Prune(options)) => block_on(prune::run(&common, &options)),

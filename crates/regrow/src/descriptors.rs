@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// With fewer, a burst of clients meets the limit; a warning says so.
-const FEW: u64 = 4_096;
+pub(crate) const FEW: u64 = 4_096;
 
 /// Raises the limit of this process as far as the system allows. Many systems start programs with 1,024, because old
 /// ones could not deal with more.

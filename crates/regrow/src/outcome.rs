@@ -10,7 +10,7 @@ use crate::seams::Seams;
 
 /// The configuration is wrong, or the port or store cannot be used: starting again does not help. (`EX_CONFIG` of
 /// sysexits; OpenClaw ends with the same code, so that service managers do not restart it for ever.)
-const UNUSABLE: u8 = 78;
+pub(crate) const UNUSABLE: u8 = 78;
 
 /// Something that will not get better by itself, with what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -61,6 +61,35 @@ pub(crate) fn retention(config: &config::RetentionConfig) -> Retention {
     }
 }
 
+/// What stands where the store should be.
+pub(crate) enum Present {
+    /// Nothing; a replica that starts makes a store there.
+    Nothing,
+    /// One of an earlier schema; a replica that starts brings it up to date.
+    Older {
+        /// Its version.
+        has: i64,
+        /// The version that this program needs.
+        needs: i64,
+    },
+    /// One that can be opened as it is.
+    Store,
+}
+
+/// Looks where the store should be and changes nothing. The error is what keeps a replica from starting.
+pub(crate) fn present(state: &State) -> anyhow::Result<Present> {
+    let StoreUrl::Sqlite(path) = state.store()?;
+    let needs = sqlite::SCHEMA_VERSION;
+    Ok(match sqlite::version(&path)? {
+        None => {
+            sqlite::can_be_made(&path)?;
+            Present::Nothing
+        }
+        Some(has) if has < needs => Present::Older { has, needs },
+        Some(_) => Present::Store,
+    })
+}
+
 /// The models.
 pub(crate) fn models(state: &State) -> anyhow::Result<Models> {
     let configured = &state.config.models.providers;
@@ -130,10 +159,7 @@ fn agent(state: &State, id: &str, more: &[Arc<dyn Tool>]) -> anyhow::Result<Agen
     if !defaults.skip_bootstrap {
         workspace::bootstrap(&workspace)?;
     }
-    let models = match config.agents.model_of(id) {
-        Some(choice) => std::iter::once(&choice.primary).chain(&choice.fallbacks).cloned().collect(),
-        None => vec![default_model(config)],
-    };
+    let models = models_of(config, id);
     let name = entry.identity.name.clone().or_else(|| entry.name.clone());
     Ok(AgentProfile {
         name: name.unwrap_or_else(|| "Assistant".to_owned()),
@@ -153,6 +179,14 @@ fn agent(state: &State, id: &str, more: &[Arc<dyn Tool>]) -> anyhow::Result<Agen
         total_chars: defaults.bootstrap_total_max_chars as usize,
         timezone: defaults.user_timezone.clone(),
     })
+}
+
+/// The models of an agent: the first, then the fall-backs.
+pub(crate) fn models_of(config: &config::Config, agent: &str) -> Vec<String> {
+    match config.agents.model_of(agent) {
+        Some(choice) => std::iter::once(&choice.primary).chain(&choice.fallbacks).cloned().collect(),
+        None => vec![default_model(config)],
+    }
 }
 
 /// The first model of the first provider, or the demonstration model.

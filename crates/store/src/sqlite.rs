@@ -49,6 +49,7 @@ use crate::{
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
+pub use self::examine::can_be_made;
 pub use self::schema::{SCHEMA_VERSION, version};
 
 /// Milliseconds since 1970. All processes of a machine share one clock, so it is the store's clock.

@@ -176,7 +176,7 @@ fn worker_options(state: &State, seams: &Seams, address: String) -> anyhow::Resu
 }
 
 /// Where peers reach this replica, which listens at `address`.
-fn advertised(state: &State, address: SocketAddr) -> String {
+pub(super) fn advertised(state: &State, address: SocketAddr) -> String {
     // What cannot be read was refused with the configuration or the command line.
     let said = state.config.regrow.advertise.as_deref().and_then(|said| Advertised::parse(said).ok());
     let pod_ip = std::env::var(advertise::POD_IP).ok();

@@ -12,6 +12,7 @@ mod command_line;
 mod death;
 mod demo;
 mod divergence;
+mod doctor;
 mod drain;
 mod expected;
 mod followers;

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode};
+use rustix::fs::Access;
 
 use super::file_system::{FileSystem, Place};
 use super::liveness::{self, Liveness};
@@ -24,6 +25,21 @@ pub(super) async fn examine(
 ) -> Result<Examination, Error> {
     let (path, liveness) = (path.to_owned(), liveness.clone());
     readers.read(move |connection| look(connection, &path, &liveness, &clock, deep)).await
+}
+
+/// Looks whether a store could be made at a path that has none; the error says why not.
+pub fn can_be_made(path: &Path) -> Result<(), Error> {
+    let here = Path::new(".");
+    let above = path.ancestors().skip(1).map(|above| if above == Path::new("") { here } else { above });
+    let nearest = above.into_iter().find(|above| above.exists()).unwrap_or(here);
+    let error = |why: &str| {
+        Error::Unavailable(format!("{} cannot be made: {} {why}", path.display(), nearest.display()))
+    };
+    if !nearest.is_dir() {
+        return Err(error("is not a directory"));
+    }
+    let writable = rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK);
+    writable.map_err(|_| error("is not writable for this user"))
 }
 
 fn look(
