@@ -69,7 +69,7 @@ async fn starts_replicas_over_one_configuration_and_store() {
     let root = cluster.directory().display();
     let arguments = format!(
         "arguments: serve --config {root}/openclaw.json --state-dir {root}/state \
-         --store sqlite:{root}/state/regrow.sqlite --port 0 --bind loopback\n"
+         --store sqlite:{root}/state/regrow.sqlite --port 0\n"
     );
     assert_eq!(cluster.logs(), format!("--- replica-0.0.log\n{arguments}--- replica-1.0.log\n{arguments}"));
 }

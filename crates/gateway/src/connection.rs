@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::Shutdown;
 use crate::app::App;
 use crate::engine::Engine;
 use crate::router;
@@ -29,20 +30,23 @@ use patience::{Patience, Watched};
 /// The most bytes of a request's line and headers; more gets 431.
 const HEADER_BYTES: usize = 64 << 10;
 
-/// Serves the requests of a connection. `last`: after the present one there is no other. `hard`: now.
+/// Serves the requests of a connection until `shutdown` lets go of it, or `hard` drops it. One that was opened just before a
+/// release and has not asked anything yet may still do so: its first response tells it to close.
 pub(crate) async fn drive<E: Engine>(
     app: Arc<App<E>>,
     stream: TcpStream,
     peer: SocketAddr,
-    last: CancellationToken,
+    shutdown: Shutdown,
     hard: CancellationToken,
 ) {
     let patience = Patience::new(app.limits.idle_timeout);
     let header_timeout = app.limits.header_timeout;
     let io = Watched::new(TokioIo::new(stream), &patience);
     let refused_early = Arc::new(AtomicBool::new(false));
-    let refused = Arc::clone(&refused_early);
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let (refused, asked) = (Arc::clone(&refused_early), Arc::clone(&has_asked));
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let (app, refused) = (Arc::clone(&app), Arc::clone(&refused));
         // Boxed once here, so that a connection between two requests is small.
         Box::pin(async move {
@@ -62,12 +66,19 @@ pub(crate) async fn drive<E: Engine>(
         .max_header_size(HEADER_BYTES)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(io, service);
-    let mut is_last = false;
+    let (mut is_released, mut is_last) = (false, false);
     let served = loop {
         tokio::select! {
             served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break served,
-            () = last.cancelled(), if !is_last => {
-                is_last = true;
+            () = shutdown.release.cancelled(), if !is_released => {
+                is_released = true;
+                if !has_asked.load(Ordering::Relaxed) {
+                    continue;
+                }
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = shutdown.drain.cancelled(), if !is_last => {
+                (is_released, is_last) = (true, true);
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
             () = hard.cancelled() => return,

@@ -118,8 +118,8 @@ impl Default for Limits {
 /// The stages of the end. Each token is cancelled by the caller.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
-    /// The connections of before end: idle ones now, the others with their present reply, so that nobody sends another
-    /// request to a replica that refuses it. New ones are taken, for probes and refusals, and get one reply each.
+    /// Connections end: idle ones now, the others with their present reply, so that nobody sends another request to a
+    /// replica that refuses it. New ones are taken, for probes and refusals, and get one reply each.
     pub release: CancellationToken,
     /// No new connections; idle ones are closed, the others after their present request.
     pub drain: CancellationToken,

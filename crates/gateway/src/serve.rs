@@ -36,8 +36,6 @@ pub(crate) async fn serve_on<E: Engine>(options: Options, engine: E, shutdown: S
     let (listener, app) = open(options, engine, shutdown.cut.clone());
     let hard = CancellationToken::new();
     accept(listener, &app, &shutdown, &hard).await;
-    // Who drains without a release before lets go of all connections at once.
-    shutdown.release.cancel();
     app.tasks.close();
     let deadline = async {
         shutdown.cut.cancelled().await;
@@ -80,12 +78,11 @@ async fn accept<E: Engine>(
     shutdown: &Shutdown,
     hard: &CancellationToken,
 ) {
-    let Shutdown { release, drain, .. } = shutdown;
     let room = Arc::new(Semaphore::new(app.limits.connections));
     let refusals = Arc::new(Semaphore::new(TURNED_AWAY));
     loop {
         let accepted = tokio::select! {
-            () = drain.cancelled() => return,
+            () = shutdown.drain.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -98,8 +95,7 @@ async fn accept<E: Engine>(
         if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
             // Small events must not wait for more; where it cannot be set, they do.
             let _ = stream.set_nodelay(true);
-            let last = if release.is_cancelled() { drain } else { release };
-            let served = connection::drive(Arc::clone(app), stream, peer, last.clone(), hard.clone());
+            let served = connection::drive(Arc::clone(app), stream, peer, shutdown.clone(), hard.clone());
             app.tasks.spawn(async move {
                 served.await;
                 drop(place);

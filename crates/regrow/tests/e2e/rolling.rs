@@ -65,7 +65,7 @@ fn address(scene: &Scene, replica: usize) -> std::net::SocketAddr {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_is_noticed_by_nobody() {
-    let mut scene = Scene::with(3, json!({"regrow": {"noticeSeconds": 1}})).await;
+    let mut scene = Scene::with(3, json!({"regrow": {"noticeSeconds": 2}})).await;
     let balancer = Balancer::start().await.unwrap();
     for replica in 0..3 {
         balancer.set(replica, address(&scene, replica));
