@@ -8,7 +8,7 @@ use anyhow::Context;
 use regrow_agent::Limits;
 use regrow_gateway::{Auth, AuthRateLimit};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Timeouts};
-use regrow_store::postgres::PostgresStore;
+use regrow_store::postgres::{self, PostgresStore};
 use regrow_store::sqlite::{self, SqliteStore};
 use regrow_store::{Retention, Store};
 use regrow_tools::{Policy, Profile, Tool, Toolbox, WebOptions};
@@ -77,14 +77,19 @@ pub(crate) enum Present {
 }
 
 /// Looks where the store should be and changes nothing. The error is what keeps a replica from starting.
-pub(crate) fn present(state: &State) -> anyhow::Result<Present> {
-    let StoreUrl::Sqlite(path) = state.store()?;
-    let needs = sqlite::SCHEMA_VERSION;
-    Ok(match sqlite::version(&path)? {
-        None => {
-            sqlite::can_be_made(&path)?;
-            Present::Nothing
+pub(crate) async fn present(state: &State) -> anyhow::Result<Present> {
+    let (present, needs) = match state.store()? {
+        StoreUrl::Sqlite(path) => {
+            let present = sqlite::version(&path)?;
+            if present.is_none() {
+                sqlite::can_be_made(&path)?;
+            }
+            (present, sqlite::SCHEMA_VERSION)
         }
+        StoreUrl::Postgres(options) => (PostgresStore::version(&options).await?, postgres::SCHEMA_VERSION),
+    };
+    Ok(match present {
+        None => Present::Nothing,
         Some(has) if has < needs => Present::Older { has, needs },
         Some(_) => Present::Store,
     })

@@ -12,6 +12,7 @@ mod accept;
 mod address;
 mod append;
 mod claim;
+mod examine;
 mod excuse;
 mod failure;
 mod finish;
@@ -55,9 +56,9 @@ use self::prune::Pruning;
 use self::wake::Wake;
 use self::writers::Writers;
 use crate::{
-    Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Hint, Load,
-    LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, Schedule,
-    ScheduleView, SessionView, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
+    Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
+    Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
 /// Writers of each kind of intent. With one, each commit would wait for the one before.
@@ -332,8 +333,24 @@ impl Store for PostgresStore {
         views::list_replicas(&self.links).await
     }
 
+    async fn list_running(
+        &self,
+        replica: Option<ReplicaId>,
+        limit: usize,
+    ) -> Result<Vec<RunningView>, Error> {
+        views::list_running(&self.links, replica, limit).await
+    }
+
     async fn load(&self) -> Result<Load, Error> {
         views::load(&self.links).await
+    }
+
+    async fn examine(&self, _deep: bool) -> Result<Examination, Error> {
+        examine::examine(&self.links, self.presence.is_none()).await
+    }
+
+    fn is_shared_across_machines(&self) -> bool {
+        true
     }
 
     fn cluster_secret(&self) -> &str {

@@ -17,7 +17,7 @@ use crate::{table, wiring};
 const RUNS: usize = 10_000;
 
 pub(super) async fn run(common: &Common, options: &Replicas) -> anyhow::Result<ExitCode> {
-    let store = wiring::store(&State::open(common)?)?;
+    let store = wiring::store(&State::open(common)?, Duration::ZERO).await?;
     let replicas = store.list_replicas().await?;
     let mut runs = Vec::new();
     if options.runs {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use regrow_protocol::{RunId, SessionId};
+use regrow_protocol::{ReplicaId, RunId, SessionId};
 use tokio_postgres::Row;
 
 use super::failure::Failure;
 use super::links::Links;
 use super::row;
-use crate::{Error, Load, ReplicaView, RunEnd, RunState, RunStatus, RunView};
+use crate::{Error, Liveness, Load, ReplicaView, RunEnd, RunState, RunStatus, RunView, RunningView};
 
 /// One statement, and so one moment: a run that ends just now is either still open or already recorded.
 macro_rules! runs {
@@ -32,7 +32,14 @@ pub(super) const RUNS: &str = runs!("ORDER BY i.message DESC LIMIT $1");
 
 pub(super) const RUNS_OF: &str = runs!("WHERE i.session = $2 ORDER BY i.message DESC LIMIT $1");
 
-pub(super) const REPLICAS: &str = "SELECT replica, address, version, joined_at, slots, draining,
+/// Runs that are being driven, those that began first before others.
+pub(super) const RUNNING: &str =
+    "SELECT replica, run, session, key, epoch, attempt::int8 AS attempt, ready_at
+    FROM regrow.lanes WHERE state = 2 AND ($1::uuid IS NULL OR replica = $1) ORDER BY ready_at LIMIT $2";
+
+pub(super) const REPLICAS: &str = "SELECT replica, address, version, joined_at, slots, draining, lease_ms,
+        coalesce(locked_in = pg_postmaster_start_time(), false) AS locked,
+        (extract(epoch FROM expires_at - now()) * 1000)::int8 AS expires_in,
         (SELECT count(*) FROM regrow.lanes l WHERE l.replica = r.replica AND l.state = 2) AS running
     FROM regrow.replicas r ORDER BY joined_at";
 
@@ -101,9 +108,38 @@ fn replica(r: &Row) -> Result<ReplicaView, Failure> {
         address: r.try_get("address")?,
         version: r.try_get("version")?,
         joined_at: row::time(r, "joined_at")?,
+        lease: duration(r, "lease_ms")?,
+        expires_in: duration(r, "expires_in")?,
+        liveness: if r.try_get("locked")? { Liveness::Lock } else { Liveness::Heartbeat },
         slots: row::count(r, "slots")?,
         running: row::count(r, "running")?,
         draining: r.try_get("draining")?,
+    })
+}
+
+/// Milliseconds as a time that passes; less than nothing is nothing.
+fn duration(r: &Row, column: &str) -> Result<Duration, Failure> {
+    Ok(Duration::from_millis(r.try_get::<_, i64>(column)?.max(0).unsigned_abs()))
+}
+
+pub(super) async fn list_running(
+    links: &Links,
+    replica: Option<ReplicaId>,
+    limit: usize,
+) -> Result<Vec<RunningView>, Error> {
+    let rows = links.query(RUNNING, &[&replica.map(row::of_replica), &row::bound(limit)]).await?;
+    Ok(rows.iter().map(running).collect::<Result<_, Failure>>()?)
+}
+
+fn running(r: &Row) -> Result<RunningView, Failure> {
+    Ok(RunningView {
+        replica: row::replica(r, "replica")?,
+        run: row::run(r, "run")?,
+        session: row::session(r, "session")?,
+        session_key: row::session_key(r, "key")?,
+        epoch: row::epoch(r, "epoch")?,
+        attempt: row::count(r, "attempt")?,
+        since: row::time(r, "ready_at")?,
     })
 }
 

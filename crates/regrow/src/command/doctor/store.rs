@@ -1,6 +1,6 @@
 //! The store: whether it can be opened, what it finds about itself, who lives on it, and how fast it is.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use regrow_store::{Examination, Finding, Store};
 
@@ -21,8 +21,8 @@ pub(super) struct Seen {
 
 /// Examines the store, if there is one.
 pub(super) async fn check(state: &State, deep: bool, findings: &mut Vec<Finding>) -> Option<Seen> {
-    let store = match wiring::present(state) {
-        Ok(Present::Store) => wiring::store(state),
+    let store = match wiring::present(state).await {
+        Ok(Present::Store) => wiring::store(state, Duration::ZERO).await,
         Ok(Present::Nothing) => {
             findings.push(Finding::warning(
                 "store",
