@@ -14,6 +14,9 @@ pub(crate) trait Harness: Send + Sync + Sized + 'static {
     /// How many crowds of replicas it bears.
     const CROWDS: u64;
 
+    /// What is wrong with it on purpose, for the sake of speed: subjects of findings.
+    const UNSOUND: &[&str];
+
     /// An empty store that vanishes with the harness.
     fn open() -> impl Future<Output = Self> + Send;
 

@@ -40,6 +40,8 @@ impl PostgresHarness {
 impl Harness for PostgresHarness {
     const SCRIPTS: u32 = 6;
     const CROWDS: u64 = 1;
+    /// The server that tests share runs without `fsync`.
+    const UNSOUND: &[&str] = &["durability"];
 
     async fn open() -> Self {
         let database = Database::create().await.unwrap();

@@ -77,6 +77,7 @@ impl SqliteHarness {
 impl Harness for SqliteHarness {
     const SCRIPTS: u32 = 256;
     const CROWDS: u64 = 4;
+    const UNSOUND: &[&str] = &[];
 
     async fn open() -> Self {
         Self::new()
