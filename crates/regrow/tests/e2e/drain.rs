@@ -100,7 +100,7 @@ async fn a_whole_reply_that_outlasts_the_drain_is_promised_and_kept() {
 #[tokio::test]
 async fn the_last_replica_leaves_its_work_to_the_next_start() {
     let mut scene = start(1, 0).await;
-    let first = Turn::user("[[id=a tokens=30 delay_ms=25]]").streamed().in_session("s").once("first");
+    let first = Turn::user("[[id=a tokens=120 delay_ms=25]]").streamed().in_session("s").once("first");
     let second = Turn::user("[[id=b]]").streamed().in_session("s").once("second");
     let live = [scene.open(0, &first).await, scene.open(0, &second).await];
     scene.model_at("a", 2).await;
@@ -111,7 +111,7 @@ async fn the_last_replica_leaves_its_work_to_the_next_start() {
     }
     scene.cluster.restart(0).await.unwrap();
     expected::whole(&scene.ask(0, &second).await, &expected::text("b", &["a", "b"], 0));
-    expected::whole(&scene.ask(0, &first).await, &expected::text("a", &["a"], 30));
+    expected::whole(&scene.ask(0, &first).await, &expected::text("a", &["a"], 120));
 }
 
 #[tokio::test]
