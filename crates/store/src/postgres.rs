@@ -31,6 +31,7 @@ mod start;
 mod tls;
 mod views;
 mod wake;
+mod watch;
 mod writers;
 
 use std::collections::HashMap;
@@ -54,6 +55,7 @@ use self::links::Links;
 use self::presence::Presence;
 use self::prune::Pruning;
 use self::wake::Wake;
+use self::watch::Watch;
 use self::writers::Writers;
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
@@ -80,6 +82,7 @@ pub struct PostgresStore {
     presence: Option<Arc<Presence>>,
     wake: Arc<Wake>,
     excuse: Excuse,
+    watch: Watch,
     /// Leases of the replicas of this process.
     leases: Mutex<HashMap<ReplicaId, Duration>>,
     cluster_secret: String,
@@ -117,6 +120,7 @@ impl PostgresStore {
             presence,
             wake,
             excuse: Excuse::default(),
+            watch: Watch::default(),
             leases: Mutex::default(),
             cluster_secret: started.cluster_secret,
             _thread: thread,
@@ -253,7 +257,7 @@ impl Store for PostgresStore {
     }
 
     async fn reap(&self) -> Result<Reaped, Error> {
-        let found = reap::reap(&self.pulse, &self.own(), &self.excuse).await?;
+        let found = reap::reap(&self.pulse, &self.own(), &self.excuse, &self.watch).await?;
         self.wake.is_alone(found.peers == 0);
         self.tell_freed(found.freed);
         Ok(found.reaped)

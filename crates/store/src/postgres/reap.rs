@@ -9,15 +9,16 @@ use super::excuse::Excuse;
 use super::failure::Failure;
 use super::links::{Links, Param};
 use super::row;
+use super::watch::Watch;
 use crate::{Claimed, Error, Reaped};
 
 /// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
 /// server is free. A lease that was renewed last in another life of the server gets the time to be renewed in this one.
-/// Replicas of this process, `$1`, are not asked for their locks.
+/// Replicas of this process, `$1`, are not asked for their locks, nor are others than `$2`.
 pub(super) const LOOK: &str = "SELECT r.replica, r.lease_ms, r.expires_at <= now()
         AND (r.renewed_in = pg_postmaster_start_time()
             OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
-    r.replica <> ALL($1) AND r.locked_in = pg_postmaster_start_time()
+    r.replica <> ALL($1) AND ($2::uuid[] IS NULL OR r.replica = ANY($2)) AND r.locked_in = pg_postmaster_start_time()
         AND pg_try_advisory_xact_lock(r.lock_key) AS crashed
     FROM regrow.replicas r";
 
@@ -69,14 +70,20 @@ pub(super) struct Found {
 }
 
 /// Looks for replicas that are gone. `own` are those of this process.
-pub(super) async fn reap(links: &Links, own: &[ReplicaId], excuse: &Excuse) -> Result<Found, Error> {
+pub(super) async fn reap(
+    links: &Links,
+    own: &[ReplicaId],
+    excuse: &Excuse,
+    watch: &Watch,
+) -> Result<Found, Error> {
     let mine: Vec<Uuid> = own.iter().map(|replica| row::of_replica(*replica)).collect();
-    let params: [Param<'_>; 1] = [&mine];
+    let watched = watch.watched();
+    let params: [Param<'_>; 2] = [&mine, &watched];
     let (replicas, times) = tokio::try_join!(links.query(LOOK, &params), links.query_opt(TIMES, &[]))?;
-    let (mut crashed, mut expired, mut longest, mut peers) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut crashed, mut expired, mut all, mut longest) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for r in &replicas {
         let id: Uuid = r.try_get("replica").map_err(Failure::from)?;
-        peers += usize::from(!mine.contains(&id));
+        all.push(id);
         longest = longest.max(r.try_get::<_, i64>("lease_ms").map_err(Failure::from)?);
         if r.try_get::<_, Option<bool>>("crashed").map_err(Failure::from)? == Some(true) {
             crashed.push(id);
@@ -84,6 +91,8 @@ pub(super) async fn reap(links: &Links, own: &[ReplicaId], excuse: &Excuse) -> R
             expired.push(id);
         }
     }
+    watch.saw(&all, &mine);
+    let peers = all.iter().filter(|id| !mine.contains(id)).count();
     let Some(times) = times else { return Ok(Found { peers, ..Found::default() }) };
     let now = times.try_get("now").map_err(Failure::from)?;
     if excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
