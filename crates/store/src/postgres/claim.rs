@@ -11,12 +11,12 @@ use super::links::Links;
 use super::row;
 use crate::{Claimed, Error, Guard, InboxMessage};
 
-/// A claim that is lost in a crash of the server leaves the session ready, and the claimer's first write is refused; so it
-/// need not wait for the disk.
-pub(super) const CLAIM: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
-ready AS (
+/// A claim waits for the disk. One that was lost in a crash of the server would have given its epoch out: the sequence
+/// forgets what was not on disk, and the same replica could get the same session under the same epoch once more, while it
+/// still drives it.
+pub(super) const CLAIM: &str = "WITH ready AS (
     SELECT session FROM regrow.lanes
-    WHERE state = 1 AND session <> ALL($3) AND EXISTS (SELECT 1 FROM regrow.replicas r, relaxed
+    WHERE state = 1 AND session <> ALL($3) AND EXISTS (SELECT 1 FROM regrow.replicas r
         WHERE r.replica = $1 AND r.expires_at > now() AND NOT r.draining)
     ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED),
 taken AS (
