@@ -103,14 +103,17 @@ impl Links {
         Ok(Self { pool, patience })
     }
 
-    /// Runs a statement and returns its rows.
+    /// Runs a statement and returns its rows. Waiting for a connection is part of the time that it may take.
     pub(super) async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
-        let link = Lent(Some(self.get().await?));
-        let answer = link.query(sql, params, self.patience).await;
-        if answer.as_ref().err().is_none_or(Failure::is_about_the_statement) {
-            link.give_back();
-        }
-        answer
+        let work = async {
+            let link = Lent(Some(self.get().await?));
+            let answer = link.query(sql, params, self.patience).await;
+            if answer.as_ref().err().is_none_or(Failure::is_about_the_statement) {
+                link.give_back();
+            }
+            answer
+        };
+        within(self.patience, work).await
     }
 
     /// Begins a transaction of several statements. One that is dropped without having been committed has not happened.
@@ -144,6 +147,14 @@ impl Links {
     }
 }
 
+/// The outcome of work, unless it takes too long.
+pub(super) async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(patience, work).await.unwrap_or(Err(Failure::TimedOut(patience)))
+}
+
 /// A transaction of several statements.
 pub(super) struct Open {
     link: Lent,
@@ -169,10 +180,7 @@ impl Open {
 
     async fn command(&self, sql: &str) -> Result<(), Failure> {
         let Some(client) = &self.link.0 else { return Ok(()) };
-        match tokio::time::timeout(self.patience, client.batch_execute(sql)).await {
-            Ok(done) => Ok(done?),
-            Err(_) => Err(Failure::TimedOut(self.patience)),
-        }
+        within(self.patience, async { Ok(client.batch_execute(sql).await?) }).await
     }
 }
 
@@ -211,12 +219,9 @@ impl Lent {
         let work = async {
             let Some(client) = &self.0 else { return Ok(Vec::new()) };
             let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, params).await
+            Ok(client.query(&statement, params).await?)
         };
-        match tokio::time::timeout(patience, work).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Failure::TimedOut(patience)),
-        }
+        within(patience, work).await
     }
 
     fn give_back(mut self) {

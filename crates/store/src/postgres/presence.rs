@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::address::Options;
 use super::failure::{Failure, whole};
 use super::heartbeat::{LOCKED_AGAIN, lock_key};
+use super::links::within;
 use super::row;
 use super::wake::{CHANNEL, Wake};
 use crate::Error;
@@ -80,6 +81,16 @@ impl Presence {
             }
         });
         let client = Arc::new(client);
+        // A connection that stays silent is given up, and with it the task.
+        within(self.options.patience, self.lock_again(&client)).await?;
+        self.client.send_replace(Some(client));
+        // The task ends when the connection does.
+        drop(serving.await);
+        Ok(())
+    }
+
+    /// Takes the locks of all replicas of this process on a new connection.
+    async fn lock_again(&self, client: &Client) -> Result<(), Failure> {
         let held = self.held().clone();
         for replica in &held {
             client.query(LOCK, &[&lock_key(*replica)]).await?;
@@ -89,9 +100,6 @@ impl Presence {
             let held: Vec<Uuid> = held.into_iter().map(row::of_replica).collect();
             client.query(LOCKED_AGAIN, &[&held]).await?;
         }
-        self.client.send_replace(Some(client));
-        // The task ends when the connection does.
-        drop(serving.await);
         Ok(())
     }
 
@@ -131,9 +139,14 @@ impl Presence {
         let client = self.client.borrow().clone();
         if let Some(client) = client {
             // It may have been taken twice, by the connection's start and by the replica's.
-            for _ in 0..2 {
-                drop(client.query(UNLOCK, &[&lock_key(replica)]).await);
-            }
+            let unlock = async {
+                for _ in 0..2 {
+                    client.query(UNLOCK, &[&lock_key(replica)]).await?;
+                }
+                Ok(())
+            };
+            // A connection on which this fails is at its end, and so are its locks.
+            drop(within(self.options.patience, unlock).await);
         }
     }
 

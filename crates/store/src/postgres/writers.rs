@@ -70,17 +70,22 @@ impl<I: Intent> Writers<I> {
         Self { queues: (0..writers).map(start).collect(), patience }
     }
 
-    /// Carries an intent out. It goes on even if the caller does not wait for it.
+    /// Carries an intent out. It goes on even if the caller does not wait for it: what has not been answered in time may
+    /// still happen.
     pub(super) async fn write(&self, intent: I) -> Result<I::Answer, Error> {
         let at = usize::from(intent.session().as_bytes()[0]) % self.queues.len();
         let (reply, answer) = oneshot::channel();
         let call = Call { intent, reply, deadline: Instant::now() + self.patience };
         let stopped = || Error::Unavailable("the store is closed".to_owned());
-        match tokio::time::timeout(self.patience, self.queues[at].send(call)).await {
-            Ok(sent) => sent.map_err(|_| stopped())?,
-            Err(_) => return Err(Error::Unavailable("the store is too busy".to_owned())),
+        let answered = async {
+            self.queues[at].send(call).await.map_err(|_| stopped())?;
+            answer.await.map_err(|_| stopped())?
+        };
+        // Those before it may each take as long as they may.
+        match tokio::time::timeout(self.patience, answered).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::TimedOut(self.patience).into()),
         }
-        answer.await.map_err(|_| stopped())?
     }
 }
 
