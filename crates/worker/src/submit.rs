@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use regrow_agent::Inbound;
 use regrow_protocol::{RunId, SessionId, SessionKey};
-use regrow_store::{Accept, Accepted, Load};
+use regrow_store::{Accept, Accepted, Error, Load};
 
 use crate::drive;
-use crate::worker::Inner;
+use crate::worker::{Inner, Phase};
 
 /// How long a look at the load of all replicas is believed.
 const LOAD_FOR: Duration = Duration::from_millis(250);
@@ -93,6 +93,12 @@ pub(crate) async fn submit(worker: &Arc<Inner>, submission: Submission) -> Resul
     if !worker.options.agents.contains_key(submission.session.agent()) {
         return Err(SubmitError::UnknownAgent(submission.session.agent().to_owned()));
     }
+    // Who has been cut off for so long that its lease may be gone says so at once, instead of after a while.
+    if let Phase::Serving(Err(why)) = &*worker.phase.borrow()
+        && !worker.life().is_trusted()
+    {
+        return Err(unavailable(&Error::Unavailable(why.clone())));
+    }
     let overload = match overload(worker).await? {
         // Nobody can have sent it before.
         Some(overload) if submission.key.is_none() => return Err(overload),
@@ -162,7 +168,7 @@ async fn accept(
     }
 }
 
-fn unavailable(error: &regrow_store::Error) -> SubmitError {
+fn unavailable(error: &Error) -> SubmitError {
     tracing::warn!(%error, "a message was not accepted");
     SubmitError::Unavailable { retry_after: jittered(SOON) }
 }
