@@ -48,7 +48,10 @@ pub(crate) fn start(
     shared.tasks.spawn(async move {
         drive(&worker, &life, first, inbound).await;
         drop(slot);
-        worker.ready.notify_one();
+        // Who waits for a slot gets this one; who found nothing to claim is told when there is something.
+        if worker.budget.was_short() {
+            worker.ready.notify_one();
+        }
     });
 }
 
