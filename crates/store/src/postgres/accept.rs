@@ -4,6 +4,7 @@ use regrow_protocol::{Epoch, SessionId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::append::place;
 use super::failure::Failure;
 use super::links::{Links, Param, Run};
 use super::row;
@@ -11,6 +12,10 @@ use super::writers::Intent;
 use crate::{Accept, Accepted, Claimed, Guard, InboxMessage};
 
 /// Messages of different sessions, all with the same cap, which is `$8`.
+///
+/// Nothing is joined with a group but through an index or by its place in the arrays: what the other joins cost grows
+/// with the square of a group. So known messages and new ones come as rows of their own, the latter by their sessions,
+/// and a message without a row has met a full session.
 ///
 /// A copy of a message that another replica is committing just now is not seen in `known`; then its place in the inbox is
 /// taken by its key, the whole statement fails, and the next try sees it.
@@ -49,14 +54,16 @@ opened AS (
     RETURNING t.session, t.inbox_head, t.state, t.run, t.epoch, t.log_head, t.context_base),
 noted AS (
     INSERT INTO regrow.inbox (session, seq, message, dedupe, fingerprint, body)
-    SELECT u.session, o.inbox_head, u.message, u.dedupe, u.fingerprint, u.body
-    FROM opened o JOIN asked u ON u.session = o.session)
-SELECT u.n, k.message AS known, coalesce(k.seq, o.inbox_head) AS seq, k.fingerprint,
-    o.run = u.message AS begins, o.state, o.epoch, o.log_head, o.context_base, now() AS now,
-    CASE WHEN k.n IS NULL AND o.session IS NULL THEN
-        (SELECT l.inbox_head - l.inbox_done FROM regrow.lanes l WHERE l.session = u.session) END AS waiting
-FROM asked u LEFT JOIN known k ON k.n = u.n LEFT JOIN opened o ON o.session = u.session AND k.n IS NULL
-ORDER BY u.n";
+    SELECT o.session, o.inbox_head, ($3::uuid[])[o.n], ($4::text[])[o.n], ($5::int8[])[o.n], ($6::bytea[])[o.n]
+    FROM (SELECT session, inbox_head, array_position($1, session) AS n FROM opened) o)
+SELECT n, message AS known, seq, fingerprint, NULL::uuid AS session, NULL::uuid AS run, NULL::int2 AS state,
+    NULL::int8 AS epoch, NULL::int8 AS log_head, NULL::int8 AS context_base, now() AS now
+FROM known
+UNION ALL SELECT NULL, NULL, inbox_head, NULL, session, run, state, epoch, log_head, context_base, now() FROM opened";
+
+/// How many messages of a session wait or run.
+pub(super) const WAITING: &str =
+    "SELECT inbox_head - inbox_done AS waiting FROM regrow.lanes WHERE session = $1";
 
 /// What became of a message, and whether its session now waits for somebody to claim it.
 pub(super) struct Answer {
@@ -103,27 +110,52 @@ pub(super) async fn accept(run: &impl Run, group: &[&Message]) -> Result<Vec<Ans
     let cap = i64::from(group.first().map_or(0, |message| message.asked.cap));
     let params: [Param<'_>; 8] =
         [&sessions, &keys, &messages, &dedupes, &fingerprints, &bodies, &claimers, &cap];
-    let rows = run.query(ACCEPT, &params).await?;
-    rows.iter().zip(group).map(|(r, message)| answer(r, message)).collect()
+    let mut answers: Vec<Option<Answer>> = Vec::new();
+    answers.resize_with(group.len(), || None);
+    for r in &run.query(ACCEPT, &params).await? {
+        let known = r.try_get::<_, Option<i64>>("n")?.is_some();
+        let place = if known { place(r)? } else { place_of(r, &sessions)? };
+        if let (Some(answer), Some(message)) = (answers.get_mut(place), group.get(place)) {
+            *answer = Some(if known { duplicate(r)? } else { new(r, message)? });
+        }
+    }
+    let mut all = Vec::with_capacity(group.len());
+    for (answer, session) in answers.into_iter().zip(&sessions) {
+        all.push(match answer {
+            Some(answer) => answer,
+            None => full(run, session).await?,
+        });
+    }
+    Ok(all)
 }
 
-fn answer(r: &Row, message: &Message) -> Result<Answer, Failure> {
-    let asked = &message.asked;
-    if r.try_get::<_, Option<Uuid>>("known")?.is_some() {
-        let fingerprint: i64 = r.try_get("fingerprint")?;
-        let accepted = Accepted::Duplicate {
-            message: row::run(r, "known")?,
-            seq: r.try_get("seq")?,
-            fingerprint: fingerprint.cast_unsigned(),
-        };
-        return Ok(Answer { accepted, is_ready: false });
-    }
-    let Some(seq) = r.try_get::<_, Option<i64>>("seq")? else {
-        let waiting: Option<i64> = r.try_get("waiting")?;
-        let waiting = u32::try_from(waiting.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
-        return Ok(Answer { accepted: Accepted::Full { waiting }, is_ready: false });
+/// The place in its group of the message that a row of its session is about.
+fn place_of(r: &Row, sessions: &[Uuid]) -> Result<usize, Failure> {
+    let session: Uuid = r.try_get("session")?;
+    Ok(sessions.iter().position(|other| *other == session).unwrap_or(usize::MAX))
+}
+
+fn duplicate(r: &Row) -> Result<Answer, Failure> {
+    let fingerprint: i64 = r.try_get("fingerprint")?;
+    let accepted = Accepted::Duplicate {
+        message: row::run(r, "known")?,
+        seq: r.try_get("seq")?,
+        fingerprint: fingerprint.cast_unsigned(),
     };
-    let (begins, state): (bool, i16) = (r.try_get("begins")?, r.try_get("state")?);
+    Ok(Answer { accepted, is_ready: false })
+}
+
+async fn full(run: &impl Run, session: &Uuid) -> Result<Answer, Failure> {
+    let found = run.query(WAITING, &[session]).await?;
+    let waiting: i64 = found.first().map_or(Ok(0), |r| r.try_get("waiting"))?;
+    let waiting = u32::try_from(waiting.max(0)).unwrap_or(u32::MAX);
+    Ok(Answer { accepted: Accepted::Full { waiting }, is_ready: false })
+}
+
+fn new(r: &Row, message: &Message) -> Result<Answer, Failure> {
+    let (asked, seq) = (&message.asked, r.try_get("seq")?);
+    let begins = r.try_get::<_, Option<Uuid>>("run")? == Some(row::of_run(asked.message));
+    let state: i16 = r.try_get("state")?;
     let claimed = match asked.claim_for {
         Some(replica) if begins && state == 2 => {
             let (epoch, head) = (Epoch(r.try_get("epoch")?), r.try_get("log_head")?);

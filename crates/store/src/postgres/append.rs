@@ -11,10 +11,11 @@ use super::writers::Intent;
 use crate::{Claimed, Control, Guard, NewEntry};
 
 /// The guard and the new heads in one statement: no row, no write. Progress resets the count of attempts and what the run
-/// was blamed for.
+/// was blamed for. Entries are found by their place in the arrays, because a join would look at all of them for each
+/// session.
 pub(super) const APPEND: &str = "WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::uuid[])
-        WITH ORDINALITY AS u(session, replica, epoch, head, entries, context_base, run, n)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[])
+        WITH ORDINALITY AS u(session, replica, epoch, head, first, entries, context_base, run, n)
     ORDER BY session),
 advanced AS (
     UPDATE regrow.lanes t SET log_head = t.log_head + u.entries, attempt = 0, blame = 0, updated_at = now(),
@@ -22,12 +23,11 @@ advanced AS (
     FROM asked u
     WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.state = 2
         AND t.log_head = u.head
-    RETURNING u.n, u.session, u.head, u.epoch, u.run, t.inbox_done),
+    RETURNING u.n, u.session, u.head, u.first, u.entries, u.epoch, u.run, t.inbox_done),
 written AS (
     INSERT INTO regrow.log (session, seq, run, epoch, kind, payload)
-    SELECT a.session, a.head + e.ord, a.run, a.epoch, e.kind, e.payload
-    FROM unnest($8::int8[], $9::int8[], $10::int2[], $11::bytea[]) AS e(n, ord, kind, payload)
-        JOIN advanced a ON a.n = e.n)
+    SELECT a.session, a.head + i, a.run, a.epoch, ($9::int2[])[a.first + i], ($10::bytea[])[a.first + i]
+    FROM advanced a CROSS JOIN LATERAL generate_series(1, a.entries) AS i)
 SELECT a.n, EXISTS (SELECT 1 FROM regrow.inbox i
     WHERE i.session = a.session AND i.seq = a.inbox_done + 1 AND i.aborted) AS abort
 FROM advanced a";
@@ -77,16 +77,15 @@ impl Intent for Batch {
         let bases: Vec<Option<Seq>> = group.iter().map(|batch| batch.context_base).collect();
         let runs: Vec<Uuid> = group.iter().map(|batch| row::of_run(batch.run)).collect();
         let entries = Entries::of(group.iter().map(|batch| batch.entries.as_slice()));
-        let params: [Param<'_>; 11] = [
+        let params: [Param<'_>; 10] = [
             &guards.sessions,
             &guards.replicas,
             &guards.epochs,
             &guards.heads,
+            &guards.first,
             &guards.entries,
             &bases,
             &runs,
-            &entries.of,
-            &entries.ord,
             &entries.kinds,
             &entries.payloads,
         ];
@@ -144,6 +143,8 @@ pub(super) struct Guards {
     pub(super) replicas: Vec<Uuid>,
     pub(super) epochs: Vec<i64>,
     pub(super) heads: Vec<Seq>,
+    /// How many entries those before it write.
+    pub(super) first: Vec<i64>,
     /// How many entries each writes.
     pub(super) entries: Vec<i64>,
 }
@@ -155,37 +156,35 @@ impl Guards {
             replicas: Vec::new(),
             epochs: Vec::new(),
             heads: Vec::new(),
+            first: Vec::new(),
             entries: Vec::new(),
         };
+        let mut first = 0;
         for (guard, entries) in all {
             columns.sessions.push(row::of_session(guard.session));
             columns.replicas.push(row::of_replica(guard.replica));
             columns.epochs.push(guard.epoch.0);
             columns.heads.push(guard.head);
+            columns.first.push(first);
             columns.entries.push(count(entries));
+            first += count(entries);
         }
         columns
     }
 }
 
-/// Entries as columns; `of` numbers the intents from 1, `ord` the entries of each.
+/// Entries of a group as columns, those of one intent after those of another.
 pub(super) struct Entries<'a> {
-    pub(super) of: Vec<i64>,
-    pub(super) ord: Vec<i64>,
     pub(super) kinds: Vec<i16>,
     pub(super) payloads: Vec<&'a [u8]>,
 }
 
 impl<'a> Entries<'a> {
     pub(super) fn of(all: impl Iterator<Item = &'a [NewEntry]>) -> Self {
-        let mut columns = Self { of: Vec::new(), ord: Vec::new(), kinds: Vec::new(), payloads: Vec::new() };
-        for (n, entries) in (1..).zip(all) {
-            for (ord, entry) in (1..).zip(entries) {
-                columns.of.push(n);
-                columns.ord.push(ord);
-                columns.kinds.push(i16::from(entry.kind.code()));
-                columns.payloads.push(&entry.payload);
-            }
+        let mut columns = Self { kinds: Vec::new(), payloads: Vec::new() };
+        for entry in all.flatten() {
+            columns.kinds.push(i16::from(entry.kind.code()));
+            columns.payloads.push(&entry.payload);
         }
         columns
     }

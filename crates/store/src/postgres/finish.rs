@@ -21,8 +21,8 @@ pub(super) const FINISH: &str = "WITH asked AS MATERIALIZED (
     SELECT a.*, i.message AS next, i.accepted_at AS next_at, i.aborted AS next_aborted,
         CASE WHEN a.keep THEN i.body END AS next_body
     FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::uuid[], $8::int8[],
-            $9::int2[], $10::text[], $11::text[], $12::bool[]) WITH ORDINALITY
-        AS a(session, replica, epoch, head, entries, done, run, run_base, status, error, usage, keep, n)
+            $9::int2[], $10::text[], $11::text[], $12::bool[], $13::bool[], $14::int8[]) WITH ORDINALITY
+        AS a(session, replica, epoch, head, entries, done, run, run_base, status, error, usage, keep, large, first, n)
     LEFT JOIN regrow.inbox i ON i.session = a.session AND i.seq = a.done + 1
     ORDER BY a.session),
 ended AS (
@@ -37,20 +37,19 @@ ended AS (
     FROM asked u
     WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.state = 2
         AND t.log_head = u.head AND (t.inbox_head > u.done) = (u.next IS NOT NULL)
-    RETURNING u.n, u.session, u.head, u.epoch AS lease, u.run, u.done, u.run_base, u.status, u.error, u.usage,
+    RETURNING u.n, u.session, u.head, u.first, u.entries, u.large, u.epoch AS lease, u.run, u.done, u.run_base, u.status, u.error, u.usage,
         u.next_at, u.next_aborted, u.next_body, u.next, t.log_head, t.state, t.epoch, t.context_base),
 written AS (
     INSERT INTO regrow.log (session, seq, run, epoch, kind, payload)
-    SELECT d.session, d.head + e.ord, d.run, d.lease, e.kind, e.payload
-    FROM unnest($13::int8[], $14::int8[], $15::int2[], $16::bytea[]) AS e(n, ord, kind, payload)
-        JOIN ended d ON d.n = e.n),
+    SELECT d.session, d.head + i, d.run, d.lease, ($15::int2[])[d.first + i], ($16::bytea[])[d.first + i]
+    FROM ended d CROSS JOIN LATERAL generate_series(1, d.entries) AS i),
 recorded AS (
     INSERT INTO regrow.runs (run, session, status, log_base, log_head, error, usage, epoch, kept_epoch)
     SELECT run, session, status, run_base, log_head, error, usage, lease, CASE WHEN state = 2 THEN epoch END
     FROM ended),
 forgotten AS (
     UPDATE regrow.inbox i SET body = '' FROM ended d
-    WHERE i.session = d.session AND i.seq = d.done AND octet_length(i.body) > 1024)
+    WHERE d.large AND i.session = d.session AND i.seq = d.done)
 SELECT n, state, epoch, log_head, context_base, done + 1 AS seq, next AS message, next_at AS accepted_at,
     next_aborted AS aborted, next_body AS body
 FROM ended";
@@ -66,6 +65,9 @@ pub(super) const KEPT: &str = "SELECT l.epoch, l.log_head, l.context_base, i.seq
     FROM regrow.lanes l JOIN regrow.inbox i ON i.session = l.session AND i.seq = l.inbox_done + 1
     WHERE l.session = $1 AND l.replica = $2 AND l.state = 2 AND l.run_base = l.log_head AND l.run = i.message
         AND l.epoch = (SELECT kept_epoch FROM regrow.runs WHERE run = $3)";
+
+/// The largest message that is kept whole beside the log.
+const KEPT_BYTES: usize = 1_024;
 
 /// How often an end is tried that missed a message which came at the same time.
 const TRIES: usize = 8;
@@ -137,6 +139,7 @@ async fn end_all(links: &Links, group: &[&End]) -> Result<Vec<Row>, Failure> {
     let errors: Vec<_> = group.iter().map(|end| end.finish.error.as_deref().map(row::text)).collect();
     let usages: Vec<_> = group.iter().map(|end| row::text(&end.finish.usage)).collect();
     let keeps: Vec<bool> = group.iter().map(|end| end.finish.keep).collect();
+    let large: Vec<bool> = group.iter().map(|end| end.claimed.message.body.len() > KEPT_BYTES).collect();
     let entries = Entries::of(group.iter().map(|end| end.finish.entries.as_slice()));
     let params: [Param<'_>; 16] = [
         &guards.sessions,
@@ -151,8 +154,8 @@ async fn end_all(links: &Links, group: &[&End]) -> Result<Vec<Row>, Failure> {
         &errors,
         &usages,
         &keeps,
-        &entries.of,
-        &entries.ord,
+        &large,
+        &guards.first,
         &entries.kinds,
         &entries.payloads,
     ];
