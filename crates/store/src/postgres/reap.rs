@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::excuse::Excuse;
 use super::failure::Failure;
-use super::links::{Links, Param};
+use super::links::Links;
 use super::row;
 use super::watch::Watch;
 use crate::{Claimed, Error, Reaped};
@@ -15,24 +15,25 @@ use crate::{Claimed, Error, Reaped};
 /// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
 /// server is free. A lease that was renewed last in another life of the server gets the time to be renewed in this one.
 /// Replicas of this process, `$1`, are not asked for their locks, nor are others than `$2`.
-pub(super) const LOOK: &str = "SELECT r.replica, r.lease_ms, r.expires_at <= now()
-        AND (r.renewed_in = pg_postmaster_start_time()
-            OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
-    r.replica <> ALL($1) AND ($2::uuid[] IS NULL OR r.replica = ANY($2)) AND r.locked_in = pg_postmaster_start_time()
-        AND pg_try_advisory_xact_lock(r.lock_key) AS crashed
-    FROM regrow.replicas r";
-
-/// The server's time, and whether a lease has an owner that does not exist. Owners are looked up one by one through their
-/// index, so this costs as much as there are replicas, not sessions.
-pub(super) const TIMES: &str = "WITH RECURSIVE owner AS (
+///
+/// Beside them the server's time, and whether a lease has an owner that does not exist. Owners are looked up one by one
+/// through their index, so this costs as much as there are replicas, not sessions. If there are no replicas, there is one
+/// row without one.
+pub(super) const LOOK: &str = "WITH RECURSIVE owner AS (
     (SELECT replica FROM regrow.lanes WHERE state = 2 ORDER BY replica LIMIT 1)
     UNION ALL
     SELECT (SELECT l.replica FROM regrow.lanes l WHERE l.state = 2 AND l.replica > o.replica
         ORDER BY l.replica LIMIT 1)
     FROM owner o WHERE o.replica IS NOT NULL)
 SELECT now() AS now, EXISTS (SELECT 1 FROM owner o
-    WHERE o.replica IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans";
+        WHERE o.replica IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans,
+    r.replica, r.lease_ms, r.expires_at <= now()
+        AND (r.renewed_in = pg_postmaster_start_time()
+            OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
+    r.replica <> ALL($1) AND ($2::uuid[] IS NULL OR r.replica = ANY($2)) AND r.locked_in = pg_postmaster_start_time()
+        AND pg_try_advisory_xact_lock(r.lock_key) AS crashed
+    FROM (SELECT 1) AS always LEFT JOIN regrow.replicas r ON true";
 
 /// Removes the replicas `$1` whatever their lease says and the replicas `$2` unless they have renewed it, and frees what
 /// they held and all sessions without an owner. The epoch grows before anybody else starts, so the former owner is fenced first. `ready_at`
@@ -77,12 +78,13 @@ pub(super) async fn reap(
     watch: &Watch,
 ) -> Result<Found, Error> {
     let mine: Vec<Uuid> = own.iter().map(|replica| row::of_replica(*replica)).collect();
-    let watched = watch.watched();
-    let params: [Param<'_>; 2] = [&mine, &watched];
-    let (replicas, times) = tokio::try_join!(links.query(LOOK, &params), links.query_opt(TIMES, &[]))?;
+    let rows = links.query(LOOK, &[&mine, &watch.watched()]).await?;
+    let Some(first) = rows.first() else { return Ok(Found::default()) };
+    let now = first.try_get("now").map_err(Failure::from)?;
+    let orphans: bool = first.try_get("orphans").map_err(Failure::from)?;
     let (mut crashed, mut expired, mut all, mut longest) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for r in &replicas {
-        let id: Uuid = r.try_get("replica").map_err(Failure::from)?;
+    for r in &rows {
+        let Some(id) = r.try_get::<_, Option<Uuid>>("replica").map_err(Failure::from)? else { continue };
         all.push(id);
         longest = longest.max(r.try_get::<_, i64>("lease_ms").map_err(Failure::from)?);
         if r.try_get::<_, Option<bool>>("crashed").map_err(Failure::from)? == Some(true) {
@@ -93,12 +95,9 @@ pub(super) async fn reap(
     }
     watch.saw(&all, &mine);
     let peers = all.iter().filter(|id| !mine.contains(id)).count();
-    let Some(times) = times else { return Ok(Found { peers, ..Found::default() }) };
-    let now = times.try_get("now").map_err(Failure::from)?;
     if excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
         expired.clear();
     }
-    let orphans: bool = times.try_get("orphans").map_err(Failure::from)?;
     if crashed.is_empty() && expired.is_empty() && !orphans {
         return Ok(Found { peers, ..Found::default() });
     }

@@ -27,7 +27,8 @@ CREATE TABLE regrow.replicas (
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 50, autovacuum_vacuum_scale_factor = 0);
 
 -- The hot row of a session: inbox head, lease, epoch, log head. state: 0 idle, 1 ready, 2 running. Half of each page stays
--- free, so that a new version of a row fits beside the old one and needs no new index entries.
+-- free, so that a new version of a row fits beside the old one. One that only moves the log's head, as every step of a run
+-- does, then needs no new index entries; one that changes the state does.
 CREATE TABLE regrow.lanes (
   session      uuid PRIMARY KEY,
   key          text NOT NULL,
@@ -66,6 +67,8 @@ CREATE TABLE regrow.inbox (
 );
 CREATE UNIQUE INDEX inbox_dedupe ON regrow.inbox (session, dedupe) WHERE dedupe IS NOT NULL;
 CREATE UNIQUE INDEX inbox_message ON regrow.inbox (message);
+-- Next to always empty, so that heartbeats and appends ask for aborts at next to no cost.
+CREATE INDEX inbox_aborted ON regrow.inbox (session, seq) WHERE aborted;
 
 -- The append-only log of a session: transcript and journal in one.
 CREATE TABLE regrow.log (
