@@ -9,14 +9,18 @@
 //! from the report, with the reason, and never zero.
 
 mod closed;
+mod commits;
 mod cpu;
 mod figure;
+mod fleet;
 mod goals;
 mod history;
 mod memory;
 mod open;
 mod own_time;
 mod part;
+mod pgbench;
+mod place;
 mod process;
 mod replicas;
 mod report;
@@ -26,15 +30,16 @@ mod stage;
 mod start;
 mod takeover;
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use figure::Figure;
 pub use goals::Goal;
+use goals::Goals;
 pub use part::Part;
+pub use place::{Place, Started};
 pub use report::Report;
 use report::Section;
 pub use scale::Scale;
@@ -55,8 +60,8 @@ pub struct Options {
 /// The gateway to measure.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// Replicas of this program, started for the purpose beside a model server.
-    Started(PathBuf),
+    /// Replicas that are started for the purpose beside a model server.
+    Started(Started),
     /// One that is running.
     Running {
         /// Its base URL, with `/v1`.
@@ -72,6 +77,26 @@ pub enum Target {
     },
 }
 
+impl Options {
+    /// The server of the store of replicas that are started, if it has one.
+    fn server(&self) -> Option<&place::Postgres> {
+        match &self.target {
+            Target::Started(started) => started.place.server(),
+            Target::Running { .. } => None,
+        }
+    }
+
+    /// Processor time of that server so far, if it was started for the purpose.
+    fn server_time(&self) -> Result<Option<Duration>> {
+        Ok(self.server().map(place::Postgres::processor_time).transpose()?.flatten())
+    }
+
+    /// The goals of the store that is measured.
+    fn goals(&self) -> Goals {
+        self.server().map_or(goals::SQLITE, |_| goals::POSTGRES)
+    }
+}
+
 /// Measures part after part, saying on standard error what is being done. A part that fails says so in the report.
 pub async fn run(options: &Options) -> Report {
     raise_file_limit();
@@ -79,7 +104,7 @@ pub async fn run(options: &Options) -> Report {
     for part in &options.parts {
         eprintln!("{}: {}", part.name(), part.about());
         let begun = Instant::now();
-        let mut section = Section::new(*part);
+        let mut section = Section::new(*part, options.goals());
         if let Err(error) = measure(*part, options, &mut section).await {
             section.fail(format!("{error:#}"));
         }
@@ -103,6 +128,8 @@ async fn measure(part: Part, options: &Options, section: &mut Section) -> Result
         Part::Takeover => Box::pin(takeover::measure(options, section)).await,
         Part::History => Box::pin(history::measure(options, section)).await,
         Part::Replicas => Box::pin(replicas::measure(options, section)).await,
+        Part::Commits => Box::pin(commits::measure(options, section)).await,
+        Part::Fleet => Box::pin(fleet::measure(options, section)).await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::commits::NOT_OURS;
 use super::process::Usage;
 use super::report::millis;
 use super::stage::{NO_PROCESS, QUESTION, Stage};
@@ -21,9 +22,11 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
     for (id, clients) in ROWS {
         let stage = Stage::warm(options, 1).await?;
         let (before, before_here) = (stage.usage()?, Usage::of(std::process::id())?);
+        let server_before = options.server_time()?;
         let turn = stage.turn(QUESTION).streamed();
         let load = stage.load(stage.distinct("cpu", 1), clients, Limit::Elapsed(time), turn).await?;
         let here = Usage::of(std::process::id())?.since(&before_here);
+        let server = options.server_time()?.zip(server_before).map(|(now, then)| now.saturating_sub(then));
         let used = stage.used_since(&before)?;
         if load.failures() > 0 {
             section.fail(load.describe_failures());
@@ -31,6 +34,10 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
         let gateway = used.first().map(|used| per_turn(*used, load.ok));
         let name = |who: &str| format!("{clients} at once: {who}");
         section.add_if(&format!("{id}.gateway"), name("the gateway"), "ms", gateway, NO_PROCESS);
+        if options.server().is_some() {
+            let server = server.map(|used| per_turn(used, load.ok));
+            section.add_if(&format!("{id}.server"), name("the store's server"), "ms", server, NOT_OURS);
+        }
         section.add(&format!("{id}.bench"), name("model and clients"), "ms", per_turn(here, load.ok));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::goals::{self, Goal};
+use super::goals::{self, Goal, Goals};
 
 /// One figure. It has a value or a reason why it has none.
 #[derive(Debug, Clone, Serialize)]
@@ -31,8 +31,14 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub(super) fn new(id: String, name: String, unit: &'static str, value: Result<f64, String>) -> Self {
-        let goal = goals::goal(&id);
+    pub(super) fn new(
+        goals: Goals,
+        id: String,
+        name: String,
+        unit: &'static str,
+        value: Result<f64, String>,
+    ) -> Self {
+        let goal = goals::goal(goals, &id);
         let openclaw = goals::openclaw(&id);
         let (value, absent) = match value {
             Ok(value) => (Some(value), None),
@@ -94,7 +100,8 @@ mod tests {
 
     #[test]
     fn what_is_absent_is_neither_zero_nor_met() {
-        let figure = Figure::new("memory.idle".into(), "idle".into(), "MB", Err("no process".into()));
+        let none = Err("no process".into());
+        let figure = Figure::new(goals::SQLITE, "memory.idle".into(), "idle".into(), "MB", none);
         assert_eq!((figure.value, figure.met), (None, None));
         assert_eq!(figure.cells(), ["idle", "absent", "≤ 25", "", "950"]);
         let json = serde_json::to_value(&figure).unwrap();

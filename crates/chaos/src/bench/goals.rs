@@ -41,9 +41,12 @@ impl fmt::Display for Goal {
     }
 }
 
+/// The goals of one store, by figure.
+pub(super) type Goals = &'static [(&'static str, Goal)];
+
 /// The goal of a figure.
-pub(super) fn goal(id: &str) -> Option<Goal> {
-    GOALS.iter().find(|(known, _)| *known == id).map(|(_, goal)| *goal)
+pub(super) fn goal(goals: Goals, id: &str) -> Option<Goal> {
+    goals.iter().find(|(known, _)| *known == id).map(|(_, goal)| *goal)
 }
 
 /// What OpenClaw needs, in the unit of the figure, or in words.
@@ -51,7 +54,8 @@ pub(super) fn openclaw(id: &str) -> Option<&'static str> {
     REFERENCE.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
 }
 
-const GOALS: &[(&str, Goal)] = &[
+/// With SQLite, and of a gateway whose store is not known.
+pub(super) const SQLITE: Goals = &[
     ("start.p50", Goal::AtMost(150.0)),
     ("memory.idle", Goal::AtMost(25.0)),
     ("memory.streams.peak", Goal::AtMost(300.0)),
@@ -68,6 +72,32 @@ const GOALS: &[(&str, Goal)] = &[
     ("takeover.kill.text.p99", Goal::AtMost(1_000.0)),
     ("history.total.ratio", Goal::AtMost(1.3)),
     ("history.own.ratio", Goal::AtMost(1.3)),
+];
+
+/// With PostgreSQL. A paused replica's lease is two seconds there.
+pub(super) const POSTGRES: Goals = &[
+    ("start.p50", Goal::AtMost(150.0)),
+    ("memory.idle", Goal::AtMost(25.0)),
+    ("memory.streams.peak", Goal::AtMost(300.0)),
+    ("memory.streams.answered", Goal::AtLeast(100.0)),
+    ("own-time.streamed.p50", Goal::AtMost(5.0)),
+    ("own-time.whole.p50", Goal::AtMost(5.0)),
+    ("own-time.first-token.p50", Goal::AtMost(5.0)),
+    ("closed.64.rate", Goal::AtLeast(1_000.0)),
+    ("closed.256.rate", Goal::AtLeast(1_000.0)),
+    ("closed.256.p50", Goal::AtMost(500.0)),
+    ("closed.burst.answered", Goal::AtLeast(100.0)),
+    ("open.50.bare", Goal::AtMost(0.0)),
+    ("open.80.bare", Goal::AtMost(0.0)),
+    ("open.rate.bare", Goal::AtMost(0.0)),
+    ("takeover.kill.text.p99", Goal::AtMost(500.0)),
+    ("takeover.term.model.p99", Goal::AtMost(50.0)),
+    ("takeover.stop.text.p99", Goal::AtMost(2_700.0)),
+    ("history.total.ratio", Goal::AtMost(1.3)),
+    ("history.own.ratio", Goal::AtMost(1.3)),
+    ("commits.64.ratio", Goal::AtLeast(0.6)),
+    ("commits.256.ratio", Goal::AtLeast(0.6)),
+    ("fleet.all.answered", Goal::AtLeast(100.0)),
 ];
 
 const REFERENCE: &[(&str, &str)] = &[
@@ -119,7 +149,7 @@ mod tests {
     fn goals_are_met_up_to_their_bound() {
         assert!(Goal::AtMost(3.0).is_met(3.0) && !Goal::AtMost(3.0).is_met(3.01));
         assert!(Goal::AtLeast(3.0).is_met(3.0) && !Goal::AtLeast(3.0).is_met(2.99));
-        assert_eq!(goal("start.p50").map(|goal| goal.to_string()).as_deref(), Some("≤ 150"));
-        assert_eq!((goal("nonsense"), openclaw("nonsense")), (None, None));
+        assert_eq!(goal(SQLITE, "start.p50").map(|goal| goal.to_string()).as_deref(), Some("≤ 150"));
+        assert_eq!((goal(SQLITE, "nonsense"), openclaw("nonsense")), (None, None));
     }
 }

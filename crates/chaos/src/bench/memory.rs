@@ -23,6 +23,13 @@ const TOKEN_MS: u128 = 250;
 /// From the first to the last piece of one stream.
 type Span = (Instant, Instant);
 
+/// A stream that was read to its end.
+pub(super) struct Held {
+    pub(super) span: Span,
+    /// From the request to the end.
+    pub(super) total: Duration,
+}
+
 pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<()> {
     let stage = Stage::open(&options.target, 1).await?;
     sleep(options.scale.rest).await;
@@ -76,7 +83,7 @@ async fn streams(options: &Options, section: &mut Section) -> Result<()> {
     let (mut spans, mut example) = (Vec::new(), None);
     while let Some(ended) = running.join_next().await {
         match ended? {
-            Ok(span) => spans.push(span),
+            Ok(held) => spans.push(held.span),
             Err(why) => example = Some(why),
         }
     }
@@ -98,14 +105,15 @@ async fn streams(options: &Options, section: &mut Section) -> Result<()> {
 }
 
 /// Reads one stream to its end.
-async fn hold(client: Client, turn: Turn) -> Result<Span, String> {
+pub(super) async fn hold(client: Client, turn: Turn) -> Result<Held, String> {
     let sent = Instant::now();
     let reply = client.send(&turn).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     if !reply.is_ok() {
         return Err(format!("status {}: {:?} {:?}", reply.status, reply.error, reply.broken));
     }
     let after = |time: Duration| sent + time;
-    Ok((after(reply.first_token.unwrap_or(reply.total)), after(reply.total)))
+    let span = (after(reply.first_token.unwrap_or(reply.total)), after(reply.total));
+    Ok(Held { span, total: reply.total })
 }
 
 /// So many of so many, in percent.
@@ -114,7 +122,7 @@ pub(super) fn share(part: usize, all: usize) -> f64 {
 }
 
 /// The most spans that overlap at any moment.
-fn at_once(spans: &[Span]) -> usize {
+pub(super) fn at_once(spans: &[Span]) -> usize {
     let begun =
         |moment: Instant| spans.iter().filter(|(from, until)| *from <= moment && moment < *until).count();
     spans.iter().map(|(from, _)| begun(*from)).max().unwrap_or(0)

@@ -23,11 +23,15 @@ pub enum Part {
     History,
     /// Several replicas.
     Replicas,
+    /// Beside what the store's server commits at all.
+    Commits,
+    /// Several replicas with a slow model.
+    Fleet,
 }
 
 impl Part {
     /// All parts, in the order of measuring.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Memory,
         Self::OwnTime,
@@ -37,6 +41,8 @@ impl Part {
         Self::Takeover,
         Self::History,
         Self::Replicas,
+        Self::Commits,
+        Self::Fleet,
     ];
 
     /// The name, as the command line and the report have it.
@@ -51,6 +57,8 @@ impl Part {
             Self::Takeover => "takeover",
             Self::History => "history",
             Self::Replicas => "replicas",
+            Self::Commits => "commits",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -66,6 +74,8 @@ impl Part {
             Self::Takeover => "a replica is ended in mid-reply, and the question asked again elsewhere",
             Self::History => "what turn 10, 100 and 1,000 of a session cost",
             Self::Replicas => "one, two and three replicas on one store, loaded at once",
+            Self::Commits => "turns, in turns with pgbench on the same server",
+            Self::Fleet => "one, two and four replicas with a model that takes a second",
         }
     }
 }

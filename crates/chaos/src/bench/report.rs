@@ -5,7 +5,8 @@ use std::thread::available_parallelism;
 
 use serde::Serialize;
 
-use super::{Figure, Options, Part, Target, goals, process};
+use super::goals::{self, Goals};
+use super::{Figure, Options, Part, Target, process};
 use crate::load;
 
 /// The width of the column of names, which is that of the longest.
@@ -45,12 +46,16 @@ pub struct Section {
     pub failures: Vec<String>,
     /// The figures.
     pub figures: Vec<Figure>,
+    #[serde(skip)]
+    goals: Goals,
 }
 
 impl Report {
     pub(super) fn new(options: &Options) -> Self {
         let subject = match &options.target {
-            Target::Started(_) => format!("regrow {}, started", env!("CARGO_PKG_VERSION")),
+            Target::Started(started) => {
+                format!("regrow {} on {}, started", env!("CARGO_PKG_VERSION"), started.place.describe())
+            }
             Target::Running { base_url, .. } => format!("the gateway at {base_url}"),
         };
         let cores = available_parallelism().map_or(1, usize::from);
@@ -66,9 +71,9 @@ impl Report {
 }
 
 impl Section {
-    pub(super) fn new(part: Part) -> Self {
+    pub(super) fn new(part: Part, goals: Goals) -> Self {
         let (part, about) = (part.name(), part.about());
-        Self { part, about, seconds: 0.0, failures: Vec::new(), figures: Vec::new() }
+        Self { part, about, seconds: 0.0, failures: Vec::new(), figures: Vec::new(), goals }
     }
 
     /// Adds a figure; its id gets the part's name before it.
@@ -109,7 +114,8 @@ impl Section {
     }
 
     fn put(&mut self, id: &str, name: String, unit: &'static str, value: Result<f64, String>) {
-        self.figures.push(Figure::new(format!("{}.{id}", self.part), name, unit, value));
+        let id = format!("{}.{id}", self.part);
+        self.figures.push(Figure::new(self.goals, id, name, unit, value));
     }
 }
 
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_section_shows_values_goals_gaps_and_failures() {
-        let mut section = Section::new(Part::Memory);
+        let mut section = Section::new(Part::Memory, goals::SQLITE);
         section.add("idle", "idle", "MB", 27.5);
         section.add_if("session", "of an idle session", "kB", None, "no --pid was given");
         section.fail("3 of 7 turns, such as: status 500".into());
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_load_without_answers_has_no_latency() {
-        let mut section = Section::new(Part::Closed);
+        let mut section = Section::new(Part::Closed, goals::SQLITE);
         let load =
             load::Report { unanswered: 2, elapsed: std::time::Duration::from_secs(1), ..Default::default() };
         section.add_load("1", "one", &load, false);

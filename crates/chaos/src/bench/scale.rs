@@ -33,6 +33,10 @@ pub struct Scale {
     pub kills: usize,
     /// Replicas ended by SIGTERM in mid-reply.
     pub hand_overs: usize,
+    /// Replicas paused by SIGSTOP in mid-reply, beyond their lease.
+    pub pauses: usize,
+    /// Runs that are under way at once over several replicas.
+    pub fleet: usize,
     /// The turns of a session that are compared, in rising order.
     pub history: Vec<usize>,
     /// Sessions for each of them.
@@ -59,6 +63,8 @@ impl Scale {
             open: Duration::from_secs(8),
             kills: 20,
             hand_overs: 10,
+            pauses: 10,
+            fleet: 5_000,
             history: vec![10, 100, 1_000],
             history_sessions: 12,
             history_turns: 15,
@@ -82,6 +88,8 @@ impl Scale {
             open: Duration::from_secs(1),
             kills: 3,
             hand_overs: 1,
+            pauses: 1,
+            fleet: 1_000,
             history: vec![10, 100, 1_000],
             history_sessions: 1,
             history_turns: 11,

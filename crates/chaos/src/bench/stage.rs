@@ -4,11 +4,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
+use super::place::Replicas;
 use super::process::{self, Usage};
 use super::{Options, Target};
 use crate::client::{Client, Reply, Turn};
-use crate::cluster::{self, Cluster};
 use crate::load::{self, Limit, Sessions};
 use crate::model_server::Server;
 
@@ -39,16 +40,21 @@ pub(super) struct Stage {
     /// New for each stage, so that sessions are.
     prefix: String,
     /// Held for their end: the processes go with the stage.
-    _started: Option<(Cluster, Server)>,
+    _started: Option<(Replicas, Server)>,
 }
 
 impl Stage {
     /// Starts so many replicas, or takes the gateway that is running.
     pub(super) async fn open(target: &Target, replicas: usize) -> Result<Self> {
+        Self::open_with(target, replicas, json!({})).await
+    }
+
+    /// The same, with configuration that replicas that are started have besides their usual one.
+    async fn open_with(target: &Target, replicas: usize, extra_config: Value) -> Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let prefix = format!("bench-{}", now.as_micros());
-        let binary = match target {
-            Target::Started(binary) => binary.clone(),
+        let started = match target {
+            Target::Started(started) => started,
             Target::Running { base_url, token, model, model_url, pid } => {
                 return Ok(Self {
                     gateways: vec![Client::new(base_url, token)?],
@@ -61,21 +67,26 @@ impl Stage {
             }
         };
         let server = Server::start().await?;
-        let options = cluster::Options { replicas, ..cluster::Options::new(binary, server.base_url()) };
-        let cluster = Cluster::start(options).await?;
+        let running = started.place.start(&started.binary, replicas, &server, extra_config).await?;
+        let cluster = &running.cluster;
         Ok(Self {
             gateways: (0..replicas).map(|index| cluster.client(index)).collect::<Result<_>>()?,
             model: Some(Client::new(server.base_url(), "")?),
             pids: (0..replicas).map(|index| cluster.pid(index)).collect::<Result<_>>()?,
             model_name: "openclaw".to_owned(),
             prefix,
-            _started: Some((cluster, server)),
+            _started: Some((running, server)),
         })
     }
 
     /// The same, after some turns, so that nothing that happens once is measured.
     pub(super) async fn warm(options: &Options, replicas: usize) -> Result<Self> {
-        let stage = Self::open(&options.target, replicas).await?;
+        Self::warm_with(options, replicas, json!({})).await
+    }
+
+    /// The same, with configuration that replicas that are started have besides their usual one.
+    pub(super) async fn warm_with(options: &Options, replicas: usize, extra_config: Value) -> Result<Self> {
+        let stage = Self::open_with(&options.target, replicas, extra_config).await?;
         let sessions = stage.distinct("warm-up", 1);
         let limit = Limit::Turns(options.scale.warm_up * replicas);
         let load =

@@ -1,21 +1,21 @@
 //! From spawning the process until it serves, each time with a new and empty state directory.
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::report::millis;
 use super::samples::Samples;
 use super::stage::NOT_STARTED;
 use super::{Options, Section, Target};
-use crate::cluster::{self, Cluster};
 use crate::model_server::Server;
 
 pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<()> {
     let mut starts = Samples::default();
-    if let Target::Started(binary) = &options.target {
+    if let Target::Started(started) = &options.target {
         let server = Server::start().await?;
         for _ in 0..options.scale.starts {
-            let cluster = Cluster::start(cluster::Options::new(binary.clone(), server.base_url())).await?;
-            starts.push(millis(cluster.started_in(0)?));
+            let replicas = started.place.start(&started.binary, 1, &server, json!({})).await?;
+            starts.push(millis(replicas.cluster.started_in(0)?));
         }
     }
     section.add_if("p50", "start to ready, median", "ms", starts.median(), NOT_STARTED);

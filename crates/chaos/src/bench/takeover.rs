@@ -1,11 +1,10 @@
-//! Takeover: a replica is ended in the middle of a streamed reply, and the client asks again at once at another one,
+//! Takeover: a replica is ended or paused in the middle of a streamed reply, and the client asks again at once at another one,
 //! with the same idempotency key.
 //!
 //! Two times are taken from the signal: until the new owner asks the model again, and until the client has text that it
 //! did not have. The second holds what the model needs to say again what it had said, which is a few tokens here. Each
 //! round also checks that the reply is whole and goes on from the text that was sent before.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -15,9 +14,9 @@ use tokio::time::timeout;
 use super::report::millis;
 use super::samples::Samples;
 use super::stage::NOT_STARTED;
-use super::{Options, Section, Target};
+use super::{Options, Section, Started, Target};
 use crate::client::{Client, Reply, Turn};
-use crate::cluster::{self, Cluster};
+use crate::cluster::Cluster;
 use crate::model_server::Server;
 
 /// Replicas on the store; one of them is ended, another one asked.
@@ -33,11 +32,15 @@ const KNOWN_BYTES: usize = 16;
 /// The longest that a round may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The lease of the replicas, in seconds.
+const LEASE: u32 = 2;
+
 /// How the replica is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signal {
     Kill,
     Terminate,
+    Stop,
 }
 
 /// From the signal, in milliseconds.
@@ -49,12 +52,16 @@ struct Times {
 
 pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<()> {
     let mut kills = Times::default();
-    let mut hand_overs = Times::default();
-    if let Target::Started(binary) = &options.target {
-        rounds(binary, Signal::Kill, options.scale.kills, &mut kills).await?;
-        rounds(binary, Signal::Terminate, options.scale.hand_overs, &mut hand_overs).await?;
+    let (mut hand_overs, mut pauses) = (Times::default(), Times::default());
+    if let Target::Started(started) = &options.target {
+        rounds(started, Signal::Kill, options.scale.kills, &mut kills).await?;
+        rounds(started, Signal::Terminate, options.scale.hand_overs, &mut hand_overs).await?;
+        rounds(started, Signal::Stop, options.scale.pauses, &mut pauses).await?;
     }
-    for (id, name, times) in [("kill", "SIGKILL", kills), ("term", "SIGTERM", hand_overs)] {
+    let stop = format!("SIGSTOP, lease {LEASE} s,");
+    for (id, name, times) in
+        [("kill", "SIGKILL", kills), ("term", "SIGTERM", hand_overs), ("stop", &stop, pauses)]
+    {
         let ends =
             [("model", "the model is asked again", times.model), ("text", "the next text", times.text)];
         for (what, until, samples) in ends {
@@ -68,17 +75,14 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
     Ok(())
 }
 
-async fn rounds(binary: &Path, signal: Signal, count: usize, times: &mut Times) -> Result<()> {
+async fn rounds(started: &Started, signal: Signal, count: usize, times: &mut Times) -> Result<()> {
     let server = Server::start().await?;
-    let mut cluster_options = cluster::Options::new(binary.to_owned(), server.base_url());
-    cluster_options.replicas = REPLICAS;
-    if signal == Signal::Terminate {
-        // Without time to finish, what runs is handed over.
-        cluster_options.extra_config = json!({"regrow": {"drainSeconds": 0}});
-    }
-    let mut cluster = Cluster::start(cluster_options).await?;
+    // Without time to finish, what runs is handed over.
+    let config = json!({"regrow": {"drainSeconds": 0, "leaseSeconds": LEASE}});
+    let mut replicas = started.place.start(&started.binary, REPLICAS, &server, config).await?;
+    let cluster = &mut replicas.cluster;
     for number in 0..count {
-        let round = timeout(PATIENCE, round(&mut cluster, &server, signal, number, times));
+        let round = timeout(PATIENCE, round(cluster, &server, signal, number, times));
         round
             .await
             .context("a round took too long")?
@@ -124,6 +128,7 @@ async fn round(
 async fn end(cluster: &mut Cluster, victim: usize, signal: Signal) -> Result<()> {
     match signal {
         Signal::Kill => cluster.kill(victim).await,
+        Signal::Stop => cluster.pause(victim),
         Signal::Terminate => {
             let code = cluster.terminate(victim).await?;
             ensure!(code == Some(0), "the replica exited with {code:?}");

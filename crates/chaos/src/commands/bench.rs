@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use regrow_chaos::bench::{self, Part, Scale, Target};
+use regrow_chaos::bench::{self, Part, Place, Scale, Started, Target};
 use regrow_chaos::binary;
 
 use super::write_json;
@@ -16,6 +16,11 @@ pub(crate) struct Options {
     /// The regrow program; the release build by default.
     #[arg(long, conflicts_with = "base_url")]
     regrow: Option<PathBuf>,
+    /// Measure on PostgreSQL instead of SQLite: on the server of this URL, whose user may create databases, or, without a
+    /// URL, on one that is started for the purpose.
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, conflicts_with = "base_url")]
+    #[expect(clippy::option_option, reason = "clap's way to tell an option without a value")]
+    postgres: Option<Option<String>>,
     /// Measure the running gateway at this URL (with /v1) instead of starting one.
     #[arg(long)]
     base_url: Option<String>,
@@ -60,7 +65,14 @@ pub(crate) async fn run(args: Options) -> Result<ExitCode> {
             let (token, model, model_url, pid) = (args.token, args.model, args.model_url, args.pid);
             Target::Running { base_url, token, model, model_url, pid }
         }
-        None => Target::Started(args.regrow.map_or_else(binary::release, Ok)?),
+        None => {
+            let binary = args.regrow.map_or_else(binary::release, Ok)?;
+            let place = match args.postgres {
+                Some(url) => Place::postgres(url.as_deref()).await?,
+                None => Place::Sqlite,
+            };
+            Target::Started(Started { binary, place })
+        }
     };
     let parts = if args.only.is_empty() { Part::ALL.to_vec() } else { args.only };
     let scale = if args.quick { Scale::quick() } else { Scale::full() };

@@ -49,7 +49,7 @@ impl Installation {
     }
 
     /// A command of PostgreSQL that runs as its user; variables for PostgreSQL's clients do not reach it.
-    pub(super) fn command(&self, name: &str) -> Command {
+    pub fn command(&self, name: &str) -> Command {
         self.foreign_command(&self.program(name))
     }
 
