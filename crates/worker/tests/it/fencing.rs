@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use regrow_tools::Class;
-use regrow_worker::Readiness;
+use regrow_worker::{Readiness, SubmitError};
 use tokio::sync::Semaphore;
 
 use crate::faulty::{Fault, Intent};
 use crate::probe::Probe;
-use crate::scene::{Replica, Scene, answer, assert_done, soon};
+use crate::scene::{Replica, Scene, answer, assert_done, message, soon};
 
 /// Beats that take longer than the part of a lease that is trusted: there are four per lease.
 const BEATS: usize = 5;
@@ -77,9 +77,12 @@ async fn no_tool_is_called_under_a_lease_that_is_not_trusted() {
 #[tokio::test]
 async fn nothing_is_claimed_under_a_lease_that_is_not_trusted() {
     let scene = Scene::start().await;
+    let door = scene.replica_with(&[], |options| options.runs = false).await;
     let replica = scene.replica(&[]).await;
     cut_off(&replica).await;
-    let ticket = replica.send("s", "[[id=a]]").await;
+    let refused = soon(replica.submit(message("s", "[[id=a]]"))).await;
+    assert!(matches!(refused, Err(SubmitError::Unavailable { .. })), "{refused:?}");
+    let ticket = door.send("s", "[[id=a]]").await;
     replica.store.more(Intent::Heartbeat, 2).await;
     assert_eq!(scene.model.calls().len(), 0);
     let load = replica.store.sound().load().await.unwrap();

@@ -98,7 +98,8 @@ async fn a_replica_that_does_not_know_that_it_is_dead_writes_nothing() {
     probe.release(1);
     zombie.store.reached(Intent::Append, appends + 1).await;
     zombie.store.heal();
-    assert_done(&zombie.ask("s", "[[id=b]]").await, &answer(&["a", "b"]));
+    let next = zombie.insist("s", "key", "[[id=b]]").await;
+    assert_done(&zombie.ended(&next).await, &answer(&["a", "b"]));
 
     let log = scene.log("s").await;
     assert_eq!(log[..written.len()], written);
