@@ -7,7 +7,7 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use regrow_testbed::postgres::{Installation, SHARED_SETTINGS, SHARED_VARIABLE, Server};
+use regrow_testbed::postgres::{Installation, Pooler, SHARED_SETTINGS, SHARED_VARIABLE, Server};
 
 use crate::apt;
 use crate::step::step;
@@ -19,17 +19,35 @@ const NO_CREATION: &str = "create_main_cluster = false\n";
 /// A server for a whole run: one that somebody has named, or a new one, which ends when this is dropped.
 pub(crate) struct Shared(Option<Server>);
 
-/// Makes sure that there are programs to start a server with, unless a server is named already.
+/// Makes sure that tests have what they need of PostgreSQL.
 pub(crate) fn prepare() -> Result<()> {
-    if is_named() || Installation::find().is_ok() {
+    prepare_server()?;
+    prepare_pooler()
+}
+
+/// Makes sure that there are programs to start a server with, unless a server is named already.
+fn prepare_server() -> Result<()> {
+    if !is_named() && Installation::find().is_err() {
+        step("prepare PostgreSQL", || {
+            install()?;
+            let found = Installation::find()?;
+            println!("    {}", found.version());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Tests behind a pooler are left out where there is none and this process may not install it.
+fn prepare_pooler() -> Result<()> {
+    if Pooler::program().is_some() {
         return Ok(());
     }
-    step("prepare PostgreSQL", || {
-        install()?;
-        let found = Installation::find()?;
-        println!("    {}", found.version());
-        Ok(())
-    })
+    if !apt::is_root() {
+        println!("    PgBouncer is missing, so tests behind it are skipped: sudo apt-get install pgbouncer");
+        return Ok(());
+    }
+    step("prepare PgBouncer", || apt::install("PgBouncer", &["pgbouncer"]))
 }
 
 impl Shared {
@@ -50,7 +68,7 @@ impl Shared {
 
 /// Serves in the foreground until the end of the input, or of this process.
 pub(crate) fn serve() -> Result<()> {
-    prepare()?;
+    prepare_server()?;
     let server = start()?;
     println!("PostgreSQL for tests, until Ctrl-C or the end of the input. Nothing of it is kept.\n");
     println!("  {}\n", server.url("postgres"));

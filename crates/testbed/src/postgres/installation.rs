@@ -1,6 +1,7 @@
 //! Where PostgreSQL's programs are, and how they are run.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,6 +43,12 @@ impl Installation {
 
     pub(super) fn account(&self) -> Account {
         self.account
+    }
+
+    /// Makes the server's user the owner of a file, and the only one who can read it.
+    pub(super) fn own_private(&self, path: &Path) -> Result<()> {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        self.account.own(path)
     }
 
     pub(super) fn program(&self, name: &str) -> PathBuf {

@@ -160,6 +160,10 @@ impl Server {
         &self.installation
     }
 
+    pub(super) fn data(&self) -> &Data {
+        &self.data
+    }
+
     pub(super) fn settings(&self) -> &[(String, String)] {
         &self.settings
     }
@@ -202,7 +206,7 @@ impl Drop for Server {
 }
 
 /// A port that is free at this moment.
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let mut candidates = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(PORT_ATTEMPTS);
     let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.context("no port of the loopback interface is free")
