@@ -28,6 +28,7 @@ mod row;
 mod schedules;
 mod schema;
 mod start;
+mod statements;
 mod tls;
 mod views;
 mod wake;
@@ -45,6 +46,8 @@ use tokio::sync::{broadcast, oneshot};
 
 pub use self::address::Options;
 pub use self::schema::SCHEMA_VERSION;
+#[doc(hidden)]
+pub use self::statements::{CONNECTION_SETTINGS, STATEMENTS};
 
 use self::accept::Message;
 use self::append::Batch;

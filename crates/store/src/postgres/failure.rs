@@ -80,7 +80,7 @@ fn classify(error: &tokio_postgres::Error) -> Error {
         }
         &SqlState::DISK_FULL => Error::Unavailable("PostgreSQL's disk is full".to_owned()),
         &SqlState::INSUFFICIENT_PRIVILEGE => Error::Unusable(format!(
-            "PostgreSQL does not allow this user to do that ({message}); give it rights on the schema `regrow`"
+            "PostgreSQL does not allow this user to do that ({message}); give it rights on the schema `regrow`: docs/operations.md says which"
         )),
         &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => {
             Error::Unusable(format!("the database is damaged ({message}); restore it from a backup"))

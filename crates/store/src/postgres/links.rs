@@ -17,7 +17,7 @@ use super::failure::{Failure, whole};
 
 /// Plans are made once, and by index: a plan that was made while a table was small must not scan it when it has grown. An
 /// acknowledged write is on disk whatever the server's default.
-const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off;
+pub(super) const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 

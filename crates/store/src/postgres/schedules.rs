@@ -24,13 +24,17 @@ pub(super) const PUT: &str =
 
 pub(super) const REMOVE: &str = "DELETE FROM regrow.schedules WHERE schedule = $1 RETURNING schedule";
 
-pub(super) const LIST: &str = "SELECT * FROM regrow.schedules ORDER BY schedule COLLATE \"C\"";
+/// Here and elsewhere columns have names: a prepared statement that asks for all of them fails once a newer release adds one.
+pub(super) const LIST: &str =
+    "SELECT schedule, revision, session, spec, body, due_at, last_at, last_outcome, last_run
+    FROM regrow.schedules ORDER BY schedule COLLATE \"C\"";
 
 /// The server's time, what is due by it, and when the next one is.
 pub(super) const DUE: &str =
     "WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM now()) * 1000)::int8 AS now),
 due AS (
-    SELECT s.* FROM regrow.schedules s WHERE s.due_at <= (SELECT now FROM clock)
+    SELECT schedule, revision, session, spec, body, due_at, last_at, last_outcome, last_run
+    FROM regrow.schedules s WHERE s.due_at <= (SELECT now FROM clock)
     ORDER BY s.due_at, s.schedule COLLATE \"C\" LIMIT $1)
 SELECT due.*, clock.now,
     (SELECT min(n.due_at) FROM regrow.schedules n WHERE n.due_at > (SELECT now FROM clock)) AS next_at

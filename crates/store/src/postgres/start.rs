@@ -26,9 +26,9 @@ pub(super) struct Started {
 
 /// Connects, checks the server, and brings the schema up to date.
 pub(super) async fn start(options: &Options) -> Result<Started, Error> {
-    let mut client = first_connection(options).await?;
+    let client = first_connection(options).await?;
     check_server(&client, options).await?;
-    let cluster_secret = schema::migrate(&mut client).await?;
+    let cluster_secret = schema::migrate(&client, options.user()).await?;
     let pooled = presence::is_pooled(options).await.map_err(|failure| explain(options, failure))?;
     if pooled {
         tracing::warn!(

@@ -30,7 +30,8 @@ pub(super) const RUN: &str = runs!("WHERE i.message = $1");
 
 pub(super) const RUNS: &str = runs!("ORDER BY i.message DESC LIMIT $1");
 
-pub(super) const RUNS_OF: &str = runs!("WHERE i.session = $2 ORDER BY i.message DESC LIMIT $1");
+/// By their places, which the key of the inbox is in the order of; by their ids, all messages of all sessions would be read.
+pub(super) const RUNS_OF: &str = runs!("WHERE i.session = $2 ORDER BY i.seq DESC LIMIT $1");
 
 /// Runs that are being driven, those that began first before others.
 pub(super) const RUNNING: &str =

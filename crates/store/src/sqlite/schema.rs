@@ -1,4 +1,7 @@
-//! The schema and its versions. A file of a newer release, or of another program, is never touched.
+//! The schema and its versions. A file of another program, or of a release that is too new, is never touched.
+//!
+//! As long as a newer schema only adds, programs of older releases go on working with it: then the migration notes in
+//! `meta` the oldest schema version whose programs can (`oldest_program`). Without that note, none can.
 
 use std::path::Path;
 
@@ -25,7 +28,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
     let tx =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| at(path, &e))?;
     let present = checked_version(&tx, path)?;
-    if present == SCHEMA_VERSION {
+    if present >= SCHEMA_VERSION {
         return Ok(());
     }
     let missing = MIGRATIONS.iter().skip(usize::try_from(present).unwrap_or(0));
@@ -57,7 +60,7 @@ fn checked_version(connection: &Connection, path: &Path) -> Result<i64, Error> {
             path.display()
         )));
     }
-    if version > SCHEMA_VERSION {
+    if version > SCHEMA_VERSION && oldest_program(connection).is_none_or(|oldest| oldest > SCHEMA_VERSION) {
         return Err(Error::Unusable(format!(
             "{} has schema version {version}, and this program knows versions up to {SCHEMA_VERSION}; use a newer \
              release",
@@ -65,6 +68,12 @@ fn checked_version(connection: &Connection, path: &Path) -> Result<i64, Error> {
         )));
     }
     Ok(version)
+}
+
+/// The oldest schema version whose programs can use this file, if a migration noted one.
+fn oldest_program(connection: &Connection) -> Option<i64> {
+    let noted = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'oldest_program'";
+    connection.query_row(noted, [], |row| row.get(0)).ok()
 }
 
 /// The schema version of a file without changing it; `None` if there is no file.

@@ -7,6 +7,7 @@
 pub(crate) mod abort;
 pub(crate) mod accept;
 pub(crate) mod append;
+pub(crate) mod basics;
 mod checker;
 pub(crate) mod claim;
 pub(crate) mod crowd;

@@ -29,6 +29,21 @@ impl PostgresHarness {
         Options::parse(&url, None).unwrap()
     }
 
+    /// The database's URL.
+    pub(crate) fn url(&self) -> String {
+        self.database.url()
+    }
+
+    /// The database's name.
+    pub(crate) fn name(&self) -> &str {
+        self.database.name()
+    }
+
+    /// A further connection past the store.
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        self.database.connect().await.unwrap()
+    }
+
     /// Connections of one handle.
     async fn connections(&self, application: &str) -> i64 {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1

@@ -10,5 +10,7 @@
 #[path = "../conformance/suite.rs"]
 mod conformance;
 mod harness;
+mod schema;
+mod statements;
 
 conformance::conformance!(postgres, crate::harness::PostgresHarness);

@@ -5,6 +5,7 @@ use regrow_store::sqlite::{SCHEMA_VERSION, SqliteStore, version};
 use regrow_store::{Error, Store};
 use rusqlite::Connection;
 
+use crate::conformance::basics;
 use crate::conformance::scene::{claim, id, joined};
 use crate::harness::SqliteHarness;
 
@@ -27,6 +28,38 @@ async fn a_newer_version_is_refused_untouched() {
     connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
     drop(connection);
+    assert_refused(&harness, "newer");
+}
+
+/// What a later migration that only adds leaves behind.
+fn expand(connection: &Connection, oldest_program: i64) {
+    for table in ["replicas", "lanes", "inbox", "log", "runs", "schedules", "leases"] {
+        connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN later TEXT DEFAULT 'x'")).unwrap();
+    }
+    connection.execute_batch("CREATE TABLE later (name TEXT PRIMARY KEY) WITHOUT ROWID").unwrap();
+    let note = "INSERT INTO meta VALUES ('oldest_program', ?1)";
+    connection.execute(note, [oldest_program]).unwrap();
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_version_that_only_adds_is_used_before_and_after_it_came() {
+    let harness = SqliteHarness::new();
+    let running = SqliteStore::open(&harness.options()).unwrap();
+    basics::go_through(&running, "before").await;
+    expand(&harness.connection(), SCHEMA_VERSION);
+    basics::go_through(&running, "while").await;
+    let started_later = SqliteStore::open(&harness.options()).unwrap();
+    basics::go_through(&started_later, "after").await;
+    assert_eq!(version(&harness.path()).unwrap(), Some(SCHEMA_VERSION + 1), "nobody turns it back");
+}
+
+#[tokio::test]
+async fn a_newer_version_that_needs_newer_programs_is_refused_untouched() {
+    let harness = SqliteHarness::new();
+    drop(SqliteStore::open(&harness.options()).unwrap());
+    expand(&harness.connection(), SCHEMA_VERSION + 1);
     assert_refused(&harness, "newer");
 }
 

@@ -1,0 +1,38 @@
+//! Every statement of this back-end by its name, for the tests that prepare all of them on a server and look at their plans.
+//! A test finds those that are missing here.
+
+use super::{
+    abort, accept, append, claim, finish, heartbeat, history, leases, links, presence, prune, reap, release,
+    schedules, schema, views, wake,
+};
+
+macro_rules! statements {
+    ($($module:ident { $($name:ident)* })*) => {
+        &[$($((concat!(stringify!($module), "::", stringify!($name)), $module::$name),)*)*]
+    };
+}
+
+/// Statements by their names.
+#[doc(hidden)]
+pub const STATEMENTS: &[(&str, &str)] = statements! {
+    abort { FLAG RESET }
+    accept { ACCEPT }
+    append { APPEND BEHIND HELD }
+    claim { CLAIM MESSAGE REST RETURN }
+    finish { FINISH RECORDED KEPT }
+    heartbeat { JOIN LOCKED_AGAIN BEAT DRAIN }
+    history { LOG SESSION SESSIONS }
+    leases { HOLD LET_GO }
+    presence { LOCK UNLOCK }
+    prune { NOW PAGE RUNS HISTORY WHOLE PRUNABLE }
+    reap { LOOK TIMES EXPEL }
+    release { RELEASE }
+    schedules { PUT REMOVE LIST DUE PLANNED RECORD }
+    schema { LOCK PRESENT META }
+    views { RUN RUNS RUNS_OF REPLICAS LOAD }
+    wake { NOTIFY }
+};
+
+/// What every connection is set to.
+#[doc(hidden)]
+pub const CONNECTION_SETTINGS: &str = links::SETTINGS;
