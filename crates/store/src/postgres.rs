@@ -30,6 +30,7 @@ mod schema;
 mod start;
 mod statements;
 mod tls;
+mod value;
 mod views;
 mod wake;
 mod watch;
@@ -104,8 +105,8 @@ impl PostgresStore {
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let started = start::start(options).await?;
         let (runtime, thread) = pulse_thread()?;
-        let links = Links::new(options, Handle::current(), options.connections, !started.pooled)?;
-        let pulse = Links::new(options, runtime.clone(), PULSES, !started.pooled)?;
+        let links = Links::new(options, Handle::current(), options.connections, started.pooled)?;
+        let pulse = Links::new(options, runtime.clone(), PULSES, started.pooled)?;
         let wake = Wake::new();
         let presence = (!started.pooled).then(|| Presence::new(options, Arc::clone(&wake)));
         if let Some(presence) = &presence {

@@ -9,11 +9,11 @@ use deadpool_postgres::{
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Row};
 
 use super::address::Options;
 use super::failure::{Failure, whole};
+use super::value::Value;
 
 /// Plans are made once, and by index: a plan that was made while a table was small must not scan it when it has grown. An
 /// acknowledged write is on disk whatever the server's default.
@@ -21,8 +21,11 @@ pub(super) const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// A transaction whose process was cut off from the server, or stands still, must not hold its rows for long.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'";
+
 /// A parameter of a statement.
-pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
+pub(super) type Param<'a> = &'a dyn Value;
 
 /// Makes connections that are served by one runtime, whoever asks for them.
 #[derive(Clone)]
@@ -71,16 +74,18 @@ pub(super) fn on<F: Future>(runtime: Handle, future: F) -> impl Future<Output = 
 pub(super) struct Links {
     pool: Pool,
     patience: Duration,
+    /// A pooler is in between: statements are not prepared, as each may meet another connection of the server.
+    pooled: bool,
 }
 
 impl Links {
     /// A pool of at most `most` connections, made as they are needed. Connections that a pooler shares between its clients
-    /// keep the server's settings.
+    /// (`pooled`) keep the server's settings.
     pub(super) fn new(
         options: &Options,
         runtime: Handle,
         most: usize,
-        settings: bool,
+        pooled: bool,
     ) -> Result<Self, crate::Error> {
         let connector = Connector::new(options, runtime);
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -93,20 +98,20 @@ impl Links {
             .runtime(Runtime::Tokio1)
             .timeouts(timeouts)
             .queue_mode(QueueMode::Lifo);
-        if settings {
+        if !pooled {
             builder = builder.post_create(Hook::async_fn(|client, _| {
                 Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
             }));
         }
         let pool =
             builder.build().map_err(|e| crate::Error::Unavailable(format!("no pool of connections: {e}")))?;
-        Ok(Self { pool, patience })
+        Ok(Self { pool, patience, pooled })
     }
 
     /// Runs a statement and returns its rows. Waiting for a connection is part of the time that it may take.
     pub(super) async fn query(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
         let work = async {
-            let link = Lent(Some(self.get().await?));
+            let link = self.lend().await?;
             let answer = link.query(sql, params, self.patience).await;
             if answer.as_ref().err().is_none_or(Failure::is_about_the_statement) {
                 link.give_back();
@@ -118,8 +123,8 @@ impl Links {
 
     /// Begins a transaction of several statements. One that is dropped without having been committed has not happened.
     pub(super) async fn begin(&self) -> Result<Open, Failure> {
-        let open = Open { link: Lent(Some(self.get().await?)), patience: self.patience };
-        open.command("BEGIN").await?;
+        let open = Open { link: self.lend().await?, patience: self.patience };
+        open.command(BEGIN).await?;
         Ok(open)
     }
 
@@ -137,13 +142,14 @@ impl Links {
         self.pool.close();
     }
 
-    async fn get(&self) -> Result<Object, Failure> {
-        self.pool.get().await.map_err(|error| match error {
+    async fn lend(&self) -> Result<Lent, Failure> {
+        let object = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => Failure::Postgres(error),
             PoolError::PostCreateHook(HookError::Backend(error)) => Failure::Postgres(error),
             PoolError::Timeout(_) => Failure::TimedOut(self.patience),
             other => Failure::NoConnection(format!("no connection to PostgreSQL: {other}")),
-        })
+        })?;
+        Ok(Lent { object: Some(object), pooled: self.pooled })
     }
 }
 
@@ -179,7 +185,7 @@ impl Open {
     }
 
     async fn command(&self, sql: &str) -> Result<(), Failure> {
-        let Some(client) = &self.link.0 else { return Ok(()) };
+        let Some(client) = &self.link.object else { return Ok(()) };
         within(self.patience, async { Ok(client.batch_execute(sql).await?) }).await
     }
 }
@@ -207,7 +213,10 @@ impl Run for Open {
 }
 
 /// A connection on loan: it is closed unless it is given back.
-struct Lent(Option<Object>);
+struct Lent {
+    object: Option<Object>,
+    pooled: bool,
+}
 
 impl Lent {
     async fn query(
@@ -217,21 +226,26 @@ impl Lent {
         patience: Duration,
     ) -> Result<Vec<Row>, Failure> {
         let work = async {
-            let Some(client) = &self.0 else { return Ok(Vec::new()) };
+            let Some(client) = &self.object else { return Ok(Vec::new()) };
+            if self.pooled {
+                let typed: Vec<_> = params.iter().map(|param| (param.as_sql(), param.kind())).collect();
+                return Ok(client.query_typed(sql, &typed).await?);
+            }
             let statement = client.prepare_cached(sql).await?;
-            Ok(client.query(&statement, params).await?)
+            let values: Vec<_> = params.iter().map(|param| param.as_sql()).collect();
+            Ok(client.query(&statement, &values).await?)
         };
         within(patience, work).await
     }
 
     fn give_back(mut self) {
-        drop(self.0.take());
+        drop(self.object.take());
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
+        if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
     }

@@ -29,6 +29,9 @@ pub(super) const UNLOCK: &str = "SELECT pg_advisory_unlock_shared($1)";
 /// The pause before a lost connection is made again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a connection that is free may take for an answer.
+const PROBE_WITHIN: Duration = Duration::from_secs(3);
+
 /// The connection.
 pub(super) struct Presence {
     options: Options,
@@ -167,9 +170,12 @@ pub(super) async fn is_pooled(options: &Options) -> Result<bool, Failure> {
     // While the first client is idle a pooler gives its connection to the second one, and then another one to the first.
     let before = first.pid().await?;
     second.0.batch_execute("BEGIN").await?;
-    let (other, after) = (second.pid().await?, first.pid().await?);
+    let other = second.pid().await?;
+    // A pooler that has no other connection lets the first one wait for it.
+    let after =
+        tokio::time::timeout(PROBE_WITHIN, first.pid()).await.map_or(Ok(None), |pid| pid.map(Some))?;
     second.0.batch_execute("ROLLBACK").await?;
-    Ok(before == other || before != after)
+    Ok(before == other || after != Some(before))
 }
 
 struct Probe(Client);

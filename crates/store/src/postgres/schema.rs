@@ -19,7 +19,8 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('regrow schema', 0))";
 
 /// What stands in the database.
-pub(super) const PRESENT: &str = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'regrow') AS schema,
+pub(super) const PRESENT: &str =
+    "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'regrow') AS schema,
     to_regclass('regrow.meta') IS NOT NULL AS marked";
 
 pub(super) const META: &str = "SELECT name, value FROM regrow.meta";
@@ -135,9 +136,11 @@ async fn checked(client: &Client) -> Result<Option<Present>, Error> {
         rows.iter().find(|row| row.first().is_some_and(|n| n == name)).and_then(|row| row.get(1)).cloned()
     };
     let number = |name: &str| value(name).and_then(|text| text.parse().ok()).filter(|n: &i64| *n > 0);
-    let (Some(version), Some(oldest_program), Some(cluster_secret)) =
-        (number("schema_version"), number("oldest_program"), value("cluster_secret").filter(|s| !s.is_empty()))
-    else {
+    let (Some(version), Some(oldest_program), Some(cluster_secret)) = (
+        number("schema_version"),
+        number("oldest_program"),
+        value("cluster_secret").filter(|s| !s.is_empty()),
+    ) else {
         return Err(not_ours());
     };
     if oldest_program > SCHEMA_VERSION {

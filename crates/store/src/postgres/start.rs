@@ -31,9 +31,11 @@ pub(super) async fn start(options: &Options) -> Result<Started, Error> {
     let cluster_secret = schema::migrate(&client, options.user()).await?;
     let pooled = presence::is_pooled(options).await.map_err(|failure| explain(options, failure))?;
     if pooled {
+        check_durability(&client, options).await?;
         tracing::warn!(
             "connections to PostgreSQL go through a pooler that shares them: the crash of a replica is noticed only \
-             when its lease runs out, and hints between replicas are polled for; connect to the server itself if you can"
+             when its lease runs out, hints between replicas are polled for, and no statement is prepared; connect to \
+             the server itself if you can"
         );
     }
     Ok(Started { cluster_secret, pooled })
@@ -99,6 +101,25 @@ async fn check_server(client: &Client, options: &Options) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// What was acknowledged must be on disk. A connection of its own is set to that; one that others use too is not touched.
+async fn check_durability(client: &Client, options: &Options) -> Result<(), Error> {
+    let read =
+        client.simple_query("SHOW synchronous_commit").await.map_err(|e| Error::from(Failure::from(e)))?;
+    let is_off = read.iter().any(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0) == Some("off"),
+        _ => false,
+    });
+    if !is_off {
+        return Ok(());
+    }
+    Err(Error::Unusable(format!(
+        "PostgreSQL at {} has synchronous_commit = off, so that what was acknowledged could be lost, and behind a pooler \
+         that cannot be set for a connection; say: ALTER ROLE {} SET synchronous_commit = on",
+        options.server(),
+        options.user()
+    )))
 }
 
 /// Why there is no connection, and what to do about it.

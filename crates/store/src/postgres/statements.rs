@@ -2,8 +2,8 @@
 //! A test finds those that are missing here.
 
 use super::{
-    abort, accept, append, claim, finish, heartbeat, history, leases, links, presence, prune, reap, release,
-    schedules, schema, views, wake,
+    abort, accept, append, claim, examine, finish, heartbeat, history, leases, links, presence, prune, reap,
+    release, schedules, schema, views, wake,
 };
 
 macro_rules! statements {
@@ -16,20 +16,21 @@ macro_rules! statements {
 #[doc(hidden)]
 pub const STATEMENTS: &[(&str, &str)] = statements! {
     abort { FLAG RESET }
-    accept { ACCEPT }
+    accept { ACCEPT WAITING }
     append { APPEND BEHIND HELD }
     claim { CLAIM MESSAGE REST RETURN }
+    examine { FACTS CLOCK }
     finish { FINISH RECORDED KEPT }
     heartbeat { JOIN LOCKED_AGAIN BEAT DRAIN }
     history { LOG SESSION SESSIONS }
     leases { HOLD LET_GO }
     presence { LOCK UNLOCK }
     prune { NOW PAGE RUNS HISTORY WHOLE PRUNABLE }
-    reap { LOOK TIMES EXPEL }
+    reap { LOOK EXPEL }
     release { RELEASE }
     schedules { PUT REMOVE LIST DUE PLANNED RECORD }
     schema { LOCK PRESENT META }
-    views { RUN RUNS RUNS_OF REPLICAS LOAD }
+    views { RUN RUNS RUNS_OF RUNNING REPLICAS LOAD }
     wake { NOTIFY }
 };
 

@@ -1,6 +1,7 @@
 //! PostgreSQL under test: a database of its own, and one handle per process.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use uuid::Uuid;
 
 use crate::conformance::harness::Harness;
 
-/// How long the server may take to notice that a process has ended.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that is awaited.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The pause between two looks at something that tells nobody when it changes.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(crate) struct PostgresHarness {
     database: Database,
@@ -37,6 +41,21 @@ impl PostgresHarness {
     /// The database's name.
     pub(crate) fn name(&self) -> &str {
         self.database.name()
+    }
+
+    /// The database's URL behind a proxy.
+    pub(crate) fn url_at_port(&self, port: u16) -> String {
+        self.database.url_at_port(port).unwrap()
+    }
+
+    /// Where the server listens.
+    pub(crate) fn socket(&self) -> SocketAddr {
+        self.database.server().socket().unwrap()
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// A further connection past the store.
@@ -110,4 +129,17 @@ impl Harness for PostgresHarness {
 
 fn address(handle: &Arc<dyn Store>) -> usize {
     Arc::as_ptr(handle).addr()
+}
+
+/// Looks again and again until there is something to see.
+pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let seen = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.expect("it does not come about")
 }

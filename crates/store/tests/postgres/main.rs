@@ -10,7 +10,11 @@
 #[path = "../conformance/suite.rs"]
 mod conformance;
 mod harness;
+mod membership;
+mod pooler;
+mod races;
 mod schema;
 mod statements;
+mod tls;
 
 conformance::conformance!(postgres, crate::harness::PostgresHarness);

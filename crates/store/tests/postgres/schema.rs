@@ -37,7 +37,8 @@ async fn picture(harness: &PostgresHarness) -> Vec<String> {
         harness.client.query(all, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     if lines.iter().any(|line| line.starts_with("meta r")) {
         let meta = "SELECT m::text FROM regrow.meta m ORDER BY 1";
-        lines.extend(harness.client.query(meta, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
+        lines
+            .extend(harness.client.query(meta, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
     }
     lines
 }
@@ -91,7 +92,11 @@ async fn many_processes_migrate_at_once() {
 #[tokio::test]
 async fn a_schema_of_another_program_is_refused_untouched() {
     let harness = PostgresHarness::open().await;
-    harness.client.batch_execute("CREATE SCHEMA regrow; CREATE TABLE regrow.songs (title text)").await.unwrap();
+    harness
+        .client
+        .batch_execute("CREATE SCHEMA regrow; CREATE TABLE regrow.songs (title text)")
+        .await
+        .unwrap();
     assert_refused(&harness, "another program").await;
     harness.client.batch_execute("CREATE TABLE regrow.meta (a text, b text, c text)").await.unwrap();
     assert_refused(&harness, "not Regrow's").await;
