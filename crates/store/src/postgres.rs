@@ -20,6 +20,7 @@ mod heartbeat;
 mod history;
 mod leases;
 mod links;
+mod pace;
 mod presence;
 mod prune;
 mod reap;
@@ -53,13 +54,12 @@ pub use self::statements::{CONNECTION_SETTINGS, STATEMENTS};
 use self::accept::Message;
 use self::append::Batch;
 use self::claim::Claims;
-use self::excuse::Excuse;
 use self::finish::End;
 use self::links::Links;
 use self::presence::Presence;
 use self::prune::Pruning;
+use self::reap::Looks;
 use self::wake::Wake;
-use self::watch::Watch;
 use self::writers::Writers;
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
@@ -85,8 +85,7 @@ pub struct PostgresStore {
     /// Nothing behind a pooler.
     presence: Option<Arc<Presence>>,
     wake: Arc<Wake>,
-    excuse: Excuse,
-    watch: Watch,
+    looks: Looks,
     /// Leases of the replicas of this process.
     leases: Mutex<HashMap<ReplicaId, Duration>>,
     cluster_secret: String,
@@ -123,8 +122,7 @@ impl PostgresStore {
             pulse,
             presence,
             wake,
-            excuse: Excuse::default(),
-            watch: Watch::default(),
+            looks: Looks::default(),
             leases: Mutex::default(),
             cluster_secret: started.cluster_secret,
             _thread: thread,
@@ -145,6 +143,9 @@ impl PostgresStore {
 
     fn tell_freed(&self, freed: Vec<SessionId>) {
         let ready = (!freed.is_empty()).then_some(Hint::Ready);
+        if ready.is_some() {
+            self.claims.look_at_everything();
+        }
         self.wake.send(freed.into_iter().map(Hint::Session).chain(ready));
     }
 }
@@ -225,6 +226,7 @@ impl Store for PostgresStore {
         if released == 0 {
             return Err(WriteError::Fenced);
         }
+        self.claims.look_at_everything();
         self.wake.send([Hint::Ready]);
         Ok(())
     }
@@ -233,7 +235,7 @@ impl Store for PostgresStore {
         let beat = heartbeat::heartbeat(&self.pulse, replica).await?;
         let lease = self.leases.lock().unwrap_or_else(PoisonError::into_inner).get(&replica).copied();
         if let Some(lease) = lease {
-            self.excuse.beat(lease);
+            self.looks.excuse.beat(lease);
         }
         Ok(beat)
     }
@@ -241,6 +243,7 @@ impl Store for PostgresStore {
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {
         let given_up = release::give_up(&self.links, replica, leases).await?;
         if given_up > 0 {
+            self.claims.look_at_everything();
             self.wake.send([Hint::Ready]);
         }
         Ok(given_up)
@@ -261,7 +264,7 @@ impl Store for PostgresStore {
     }
 
     async fn reap(&self) -> Result<Reaped, Error> {
-        let found = reap::reap(&self.pulse, &self.own(), &self.excuse, &self.watch).await?;
+        let found = reap::reap(&self.pulse, &self.own(), &self.looks).await?;
         self.wake.is_alone(found.peers == 0);
         self.tell_freed(found.freed);
         Ok(found.reaped)

@@ -1,4 +1,7 @@
 //! Appending to logs, under the guard: session, replica, epoch, running, and the head that the writer has seen.
+//!
+//! No statement about one lane asks for `state = 2`. A constraint of the table says that only running lanes have a replica;
+//! and a planner that is asked for running lanes may look through all of them, by the index of owners, for the one.
 
 use regrow_protocol::{RunId, Seq, SessionId};
 use tokio_postgres::Row;
@@ -21,8 +24,7 @@ advanced AS (
     UPDATE regrow.lanes t SET log_head = t.log_head + u.entries, attempt = 0, blame = 0, updated_at = now(),
         context_base = coalesce(u.context_base, t.context_base)
     FROM asked u
-    WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.state = 2
-        AND t.log_head = u.head
+    WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.log_head = u.head
     RETURNING u.n, u.session, u.head, u.first, u.entries, u.epoch, u.run, t.inbox_done),
 written AS (
     INSERT INTO regrow.log (session, seq, run, epoch, kind, payload)
@@ -40,7 +42,7 @@ pub(super) const BEHIND: &str = "SELECT epoch, kind, payload FROM regrow.log
 pub(super) const HELD: &str = "SELECT EXISTS (SELECT 1 FROM regrow.inbox i
         WHERE i.session = l.session AND i.seq = l.inbox_done + 1 AND i.aborted) AS abort
     FROM regrow.lanes l
-    WHERE l.session = $1 AND l.replica = $2 AND l.epoch = $3 AND l.state = 2 AND l.log_head = $4";
+    WHERE l.session = $1 AND l.replica = $2 AND l.epoch = $3 AND l.log_head = $4";
 
 /// Entries on their way to the log.
 pub(super) struct Batch {

@@ -35,9 +35,10 @@ ended AS (
         attempt = CASE WHEN u.next IS NOT NULL AND u.keep THEN 1 ELSE 0 END,
         blame = 0, ready_at = now(), updated_at = now()
     FROM asked u
-    WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.state = 2
-        AND t.log_head = u.head AND (t.inbox_head > u.done) = (u.next IS NOT NULL)
-    RETURNING u.n, u.session, u.head, u.first, u.entries, u.large, u.epoch AS lease, u.run, u.done, u.run_base, u.status, u.error, u.usage,
+    WHERE t.session = u.session AND t.replica = u.replica AND t.epoch = u.epoch AND t.log_head = u.head
+        AND (t.inbox_head > u.done) = (u.next IS NOT NULL)
+    RETURNING u.n, u.session, u.head, u.first, u.entries, u.large, u.epoch AS lease, u.run, u.done, u.run_base,
+        u.status, u.error, u.usage,
         u.next_at, u.next_aborted, u.next_body, u.next, t.log_head, t.state, t.epoch, t.context_base),
 written AS (
     INSERT INTO regrow.log (session, seq, run, epoch, kind, payload)
@@ -63,7 +64,7 @@ pub(super) const RECORDED: &str = "SELECT EXISTS (SELECT 1 FROM regrow.runs
 pub(super) const KEPT: &str = "SELECT l.epoch, l.log_head, l.context_base, i.seq, i.message, i.accepted_at,
         i.aborted, i.body
     FROM regrow.lanes l JOIN regrow.inbox i ON i.session = l.session AND i.seq = l.inbox_done + 1
-    WHERE l.session = $1 AND l.replica = $2 AND l.state = 2 AND l.run_base = l.log_head AND l.run = i.message
+    WHERE l.session = $1 AND l.replica = $2 AND l.run_base = l.log_head AND l.run = i.message
         AND l.epoch = (SELECT kept_epoch FROM regrow.runs WHERE run = $3)";
 
 /// The largest message that is kept whole beside the log.

@@ -30,7 +30,7 @@ beat AS (
     FROM relaxed WHERE replica = $1 RETURNING replica)
 SELECT l.session, l.epoch, l.run, EXISTS (SELECT 1 FROM regrow.inbox i
     WHERE i.session = l.session AND i.seq = l.inbox_done + 1 AND i.aborted) AS abort
-FROM beat LEFT JOIN regrow.lanes l ON l.replica = beat.replica AND l.state = 2";
+FROM beat LEFT JOIN regrow.lanes l ON l.replica = $1 AND l.state = 2";
 
 pub(super) const DRAIN: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE regrow.replicas SET draining = true FROM relaxed WHERE replica = $1";

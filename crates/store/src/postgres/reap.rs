@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::excuse::Excuse;
 use super::failure::Failure;
-use super::links::Links;
+use super::links::{Links, Param};
+use super::pace::Pace;
 use super::row;
 use super::watch::Watch;
 use crate::{Claimed, Error, Reaped};
@@ -15,25 +16,24 @@ use crate::{Claimed, Error, Reaped};
 /// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
 /// server is free. A lease that was renewed last in another life of the server gets the time to be renewed in this one.
 /// Replicas of this process, `$1`, are not asked for their locks, nor are others than `$2`.
-///
-/// Beside them the server's time, and whether a lease has an owner that does not exist. Owners are looked up one by one
-/// through their index, so this costs as much as there are replicas, not sessions. If there are no replicas, there is one
-/// row without one.
-pub(super) const LOOK: &str = "WITH RECURSIVE owner AS (
+pub(super) const LOOK: &str = "SELECT r.replica, r.lease_ms, r.expires_at <= now()
+        AND (r.renewed_in = pg_postmaster_start_time()
+            OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
+    r.replica <> ALL($1) AND ($2::uuid[] IS NULL OR r.replica = ANY($2)) AND r.locked_in = pg_postmaster_start_time()
+        AND pg_try_advisory_xact_lock(r.lock_key) AS crashed, now() AS now
+    FROM regrow.replicas r";
+
+/// Whether a lease has an owner that does not exist. Owners are looked up one by one through their index, so this costs as
+/// much as there are replicas, not sessions, as long as dead versions of rows can be removed.
+pub(super) const ORPHANS: &str = "WITH RECURSIVE owner AS (
     (SELECT replica FROM regrow.lanes WHERE state = 2 ORDER BY replica LIMIT 1)
     UNION ALL
     SELECT (SELECT l.replica FROM regrow.lanes l WHERE l.state = 2 AND l.replica > o.replica
         ORDER BY l.replica LIMIT 1)
     FROM owner o WHERE o.replica IS NOT NULL)
-SELECT now() AS now, EXISTS (SELECT 1 FROM owner o
-        WHERE o.replica IS NOT NULL
-            AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans,
-    r.replica, r.lease_ms, r.expires_at <= now()
-        AND (r.renewed_in = pg_postmaster_start_time()
-            OR now() >= pg_postmaster_start_time() + r.lease_ms / 2 * interval '1 ms') AS expired,
-    r.replica <> ALL($1) AND ($2::uuid[] IS NULL OR r.replica = ANY($2)) AND r.locked_in = pg_postmaster_start_time()
-        AND pg_try_advisory_xact_lock(r.lock_key) AS crashed
-    FROM (SELECT 1) AS always LEFT JOIN regrow.replicas r ON true";
+SELECT orphans, (extract(epoch FROM clock_timestamp() - now()) * 1000000)::int8 AS spent
+FROM (SELECT EXISTS (SELECT 1 FROM owner o WHERE o.replica IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM regrow.replicas r WHERE r.replica = o.replica)) AS orphans OFFSET 0) AS looked";
 
 /// Removes the replicas `$1` whatever their lease says and the replicas `$2` unless they have renewed it, and frees what
 /// they held and all sessions without an owner. The epoch grows before anybody else starts, so the former owner is fenced first. `ready_at`
@@ -57,7 +57,7 @@ ownerless AS (
 freed AS (
     UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
         blame = t.blame + (($3::int8 + o.together - 1) / o.together)::int4, updated_at = now()
-    FROM ownerless o WHERE t.session = o.session AND t.state = 2 AND t.replica = o.replica
+    FROM ownerless o WHERE t.session = o.session AND t.replica = o.replica
     RETURNING t.session)
 SELECT NULL::uuid AS replica, session FROM freed UNION ALL SELECT replica, NULL FROM gone";
 
@@ -70,21 +70,24 @@ pub(super) struct Found {
     pub(super) peers: usize,
 }
 
+/// What a process knows between its looks.
+#[derive(Default)]
+pub(super) struct Looks {
+    pub(super) excuse: Excuse,
+    orphans: Pace,
+    watch: Watch,
+}
+
 /// Looks for replicas that are gone. `own` are those of this process.
-pub(super) async fn reap(
-    links: &Links,
-    own: &[ReplicaId],
-    excuse: &Excuse,
-    watch: &Watch,
-) -> Result<Found, Error> {
+pub(super) async fn reap(links: &Links, own: &[ReplicaId], looks: &Looks) -> Result<Found, Error> {
     let mine: Vec<Uuid> = own.iter().map(|replica| row::of_replica(*replica)).collect();
-    let rows = links.query(LOOK, &[&mine, &watch.watched()]).await?;
-    let Some(first) = rows.first() else { return Ok(Found::default()) };
-    let now = first.try_get("now").map_err(Failure::from)?;
-    let orphans: bool = first.try_get("orphans").map_err(Failure::from)?;
+    let watched = looks.watch.watched();
+    let params: [Param<'_>; 2] = [&mine, &watched];
+    let (replicas, orphans) =
+        tokio::try_join!(links.query(LOOK, &params), are_orphans(links, &looks.orphans))?;
     let (mut crashed, mut expired, mut all, mut longest) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for r in &rows {
-        let Some(id) = r.try_get::<_, Option<Uuid>>("replica").map_err(Failure::from)? else { continue };
+    for r in &replicas {
+        let id: Uuid = r.try_get("replica").map_err(Failure::from)?;
         all.push(id);
         longest = longest.max(r.try_get::<_, i64>("lease_ms").map_err(Failure::from)?);
         if r.try_get::<_, Option<bool>>("crashed").map_err(Failure::from)? == Some(true) {
@@ -93,16 +96,28 @@ pub(super) async fn reap(
             expired.push(id);
         }
     }
-    watch.saw(&all, &mine);
+    looks.watch.saw(&all, &mine);
     let peers = all.iter().filter(|id| !mine.contains(id)).count();
-    if excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
-        expired.clear();
+    if let Some(r) = replicas.first() {
+        let now = r.try_get("now").map_err(Failure::from)?;
+        if looks.excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
+            expired.clear();
+        }
     }
     if crashed.is_empty() && expired.is_empty() && !orphans {
         return Ok(Found { peers, ..Found::default() });
     }
     let found = expel(links, &crashed, &expired).await?;
     Ok(Found { peers, ..found })
+}
+
+async fn are_orphans(links: &Links, pace: &Pace) -> Result<bool, Failure> {
+    if !pace.is_due() {
+        return Ok(false);
+    }
+    let Some(r) = links.query_opt(ORPHANS, &[]).await? else { return Ok(false) };
+    pace.took(Duration::from_micros(r.try_get::<_, i64>("spent")?.max(0).unsigned_abs()));
+    Ok(r.try_get("orphans")?)
 }
 
 /// Removes a replica, whatever its lease says.

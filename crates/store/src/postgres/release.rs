@@ -13,7 +13,7 @@ pub(super) const RELEASE: &str = "WITH relaxed AS (SELECT set_config('synchronou
     UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
         attempt = greatest(t.attempt - 1, 0), updated_at = now()
     FROM relaxed, unnest($2::uuid[], $3::int8[]) AS u(session, epoch)
-    WHERE t.session = u.session AND t.replica = $1 AND t.epoch = u.epoch AND t.state = 2
+    WHERE t.session = u.session AND t.replica = $1 AND t.epoch = u.epoch
     RETURNING t.session";
 
 /// Gives these leases of a replica up, and returns how many it held.

@@ -26,7 +26,7 @@ pub const STATEMENTS: &[(&str, &str)] = statements! {
     leases { HOLD LET_GO }
     presence { LOCK UNLOCK }
     prune { NOW PAGE RUNS HISTORY WHOLE PRUNABLE }
-    reap { LOOK EXPEL }
+    reap { LOOK ORPHANS EXPEL }
     release { RELEASE }
     schedules { PUT REMOVE LIST DUE PLANNED RECORD }
     schema { LOCK PRESENT META }

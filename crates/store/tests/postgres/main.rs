@@ -16,5 +16,6 @@ mod races;
 mod schema;
 mod statements;
 mod tls;
+mod vacuum;
 
 conformance::conformance!(postgres, crate::harness::PostgresHarness);
