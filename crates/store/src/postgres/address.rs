@@ -12,8 +12,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::tls::{self, Trust};
 use crate::Error;
 
-/// How long a connection attempt to one host may take.
+/// How long a connection attempt to one host may take, and to all of them.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+const CONNECT_ALL_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long what was sent may stay unconfirmed by the other machine before the connection counts as lost.
 const UNCONFIRMED: Duration = Duration::from_secs(5);
@@ -65,7 +66,8 @@ impl Options {
         }
         config.ssl_mode(asked.mode);
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_WITHIN);
+            let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
+            config.connect_timeout((CONNECT_ALL_WITHIN / hosts).min(CONNECT_WITHIN));
         }
         config.tcp_user_timeout(UNCONFIRMED);
         config.keepalives_idle(Duration::from_secs(5));

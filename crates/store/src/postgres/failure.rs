@@ -25,6 +25,17 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+/// The outcome of work, unless it takes too long: a server may take connections and stay silent.
+pub(super) async fn within<T, E: Into<Failure>>(
+    time: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(time, work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(Failure::TimedOut(time)),
+    }
+}
+
 impl Failure {
     fn state(&self) -> Option<&SqlState> {
         match self {

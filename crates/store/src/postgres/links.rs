@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Row};
 
 use super::address::Options;
-use super::failure::{Failure, whole};
+use super::failure::{Failure, whole, within};
 use super::value::Value;
 
 /// Plans are made once, and by index: a plan that was made while a table was small must not scan it when it has grown. An
@@ -153,14 +153,6 @@ impl Links {
     }
 }
 
-/// The outcome of work, unless it takes too long.
-pub(super) async fn within<T>(
-    patience: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::time::timeout(patience, work).await.unwrap_or(Err(Failure::TimedOut(patience)))
-}
-
 /// A transaction of several statements.
 pub(super) struct Open {
     link: Lent,
@@ -186,7 +178,7 @@ impl Open {
 
     async fn command(&self, sql: &str) -> Result<(), Failure> {
         let Some(client) = &self.link.object else { return Ok(()) };
-        within(self.patience, async { Ok(client.batch_execute(sql).await?) }).await
+        within(self.patience, client.batch_execute(sql)).await
     }
 }
 
@@ -226,14 +218,14 @@ impl Lent {
         patience: Duration,
     ) -> Result<Vec<Row>, Failure> {
         let work = async {
-            let Some(client) = &self.object else { return Ok(Vec::new()) };
+            let Some(client) = &self.object else { return Ok::<_, tokio_postgres::Error>(Vec::new()) };
             if self.pooled {
                 let typed: Vec<_> = params.iter().map(|param| (param.as_sql(), param.kind())).collect();
-                return Ok(client.query_typed(sql, &typed).await?);
+                return client.query_typed(sql, &typed).await;
             }
             let statement = client.prepare_cached(sql).await?;
             let values: Vec<_> = params.iter().map(|param| param.as_sql()).collect();
-            Ok(client.query(&statement, &values).await?)
+            client.query(&statement, &values).await
         };
         within(patience, work).await
     }

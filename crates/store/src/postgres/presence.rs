@@ -14,9 +14,8 @@ use tokio_postgres::{AsyncMessage, Client};
 use uuid::Uuid;
 
 use super::address::Options;
-use super::failure::{Failure, whole};
+use super::failure::{Failure, whole, within};
 use super::heartbeat::{LOCKED_AGAIN, lock_key};
-use super::links::within;
 use super::row;
 use super::wake::{CHANNEL, Wake};
 use crate::Error;
@@ -63,7 +62,8 @@ impl Presence {
 
     /// One connection, from its beginning to its end.
     async fn session(&self) -> Result<(), Failure> {
-        let (client, mut connection) = self.options.config.connect(self.options.tls.clone()).await?;
+        let connected = self.options.config.connect(self.options.tls.clone());
+        let (client, mut connection) = within(self.options.patience, connected).await?;
         let wake = Arc::clone(&self.wake);
         let serving = tokio::spawn(async move {
             loop {
@@ -146,7 +146,7 @@ impl Presence {
                 for _ in 0..2 {
                     client.query(UNLOCK, &[&lock_key(replica)]).await?;
                 }
-                Ok(())
+                Ok::<_, tokio_postgres::Error>(())
             };
             // A connection on which this fails is at its end, and so are its locks.
             drop(within(self.options.patience, unlock).await);
@@ -182,7 +182,8 @@ struct Probe(Client);
 
 impl Probe {
     async fn connect(options: &Options) -> Result<Self, Failure> {
-        let (client, connection) = options.config.connect(options.tls.clone()).await?;
+        let connected = options.config.connect(options.tls.clone());
+        let (client, connection) = within(options.patience, connected).await?;
         // It ends with the client.
         tokio::spawn(connection);
         Ok(Self(client))

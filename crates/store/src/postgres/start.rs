@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::address::Options;
-use super::failure::{Failure, whole};
+use super::failure::{Failure, whole, within};
 use super::{presence, schema};
 use crate::Error;
 
@@ -53,7 +53,8 @@ async fn first_connection(options: &Options) -> Result<Client, Error> {
     let begun = Instant::now();
     let mut told = false;
     loop {
-        let failure = match options.config.connect(options.tls.clone()).await {
+        let connected = within(options.patience, options.config.connect(options.tls.clone()));
+        let failure = match connected.await {
             Ok((client, connection)) => {
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
@@ -62,7 +63,7 @@ async fn first_connection(options: &Options) -> Result<Client, Error> {
                 });
                 return Ok(client);
             }
-            Err(error) => Failure::from(error),
+            Err(failure) => failure,
         };
         let error = explain(options, failure);
         if !error.is_retryable() || begun.elapsed() >= options.start_patience {
@@ -85,19 +86,20 @@ async fn check_server(client: &Client, options: &Options) -> Result<(), Error> {
         _ => None,
     });
     let fact = |column: usize| row.and_then(|row| row.get(column)).unwrap_or_default();
-    let number: i64 = fact(0).parse().unwrap_or(0);
+    judge(&options.server(), fact(0).parse().unwrap_or(0), fact(1), fact(2) == "t")
+}
+
+/// Whether a server of this version can be used.
+fn judge(server: &str, number: i64, version: &str, is_standby: bool) -> Result<(), Error> {
     if number < OLDEST_SERVER {
         return Err(Error::Unusable(format!(
-            "PostgreSQL at {} is version {}; Regrow needs 14 or newer",
-            options.server(),
-            fact(1)
+            "PostgreSQL at {server} is version {version}; Regrow needs 14 or newer"
         )));
     }
-    if fact(2) == "t" {
+    if is_standby {
         return Err(Error::Unavailable(format!(
-            "PostgreSQL at {} is a read-only standby; name the primary, or all servers and \
-             target_session_attrs=read-write: postgres://user@one,two/database?target_session_attrs=read-write",
-            options.server()
+            "PostgreSQL at {server} is a read-only standby; name the primary, or all servers and \
+             target_session_attrs=read-write: postgres://user@one,two/database?target_session_attrs=read-write"
         )));
     }
     Ok(())
@@ -124,8 +126,16 @@ async fn check_durability(client: &Client, options: &Options) -> Result<(), Erro
 
 /// Why there is no connection, and what to do about it.
 fn explain(options: &Options, failure: Failure) -> Error {
-    let Failure::Postgres(error) = failure else { return failure.into() };
     let (server, user) = (options.server(), options.user());
+    let Failure::Postgres(error) = failure else {
+        let why = match failure {
+            Failure::TimedOut(time) => format!("no answer within {time:?}"),
+            other => return other.into(),
+        };
+        return Error::Unavailable(format!(
+            "PostgreSQL at {server} cannot be reached ({why}); is it running, and is the store's URL right?"
+        ));
+    };
     let Some(said) = error.as_db_error() else {
         let why = whole(&error);
         if why.contains("certificate") || why.contains("invalid peer") {
@@ -163,9 +173,25 @@ fn explain(options: &Options, failure: Failure) -> Error {
         )),
         &SqlState::TOO_MANY_CONNECTIONS => Error::Unavailable(format!(
             "PostgreSQL at {server} has no connection left ({message}); each replica needs up to {}: raise \
-             max_connections there, or lower regrow.store.connections",
+             max_connections there, or lower regrow.storeConnections",
             options.connections + 4
         )),
         _ => Error::from(Failure::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused_for_good_and_a_standby_for_now() {
+        let judged = |number, version, is_standby| judge("db:5432/name", number, version, is_standby);
+        assert!(judged(140_000, "14.0", false).is_ok() && judged(180_001, "18.1", false).is_ok());
+        for (number, version) in [(130_022, "13.22"), (96_024, "9.6.24"), (0, "")] {
+            let error = judged(number, version, true).unwrap_err();
+            assert!(matches!(&error, Error::Unusable(text) if text.contains(version) && text.contains("14")));
+        }
+        assert!(judged(150_000, "15.0", true).unwrap_err().is_retryable());
     }
 }

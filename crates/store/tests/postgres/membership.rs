@@ -289,7 +289,7 @@ async fn a_firing_that_is_cut_off_half_way_does_not_hold_its_schedule() {
         tick: Some(Tick { due_at: 1, next: Next::Never, if_full: None }),
     };
     // Slow enough to be met in the middle.
-    proxy.delay(Duration::from_millis(150));
+    proxy.delay(Duration::from_millis(250));
     let half = tokio::spawn({
         let firing = firing.clone();
         async move { cut.fire(&firing).await }
@@ -298,6 +298,10 @@ async fn a_firing_that_is_cut_off_half_way_does_not_hold_its_schedule() {
     until(async || (harness.client.query_one(free, &[]).await.unwrap().get::<_, i64>(0) == 0).then_some(()))
         .await;
     proxy.black_hole();
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'cut' AND state = 'idle in transaction'";
+    until(async || (harness.client.query_one(open, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(()))
+        .await;
     let fired = until(async || peer.fire(&firing).await.ok()).await;
     assert!(matches!(fired, Fired::Accepted { seq: 1, .. }), "{fired:?}");
     assert!(half.await.unwrap().is_err());
