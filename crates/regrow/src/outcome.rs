@@ -17,6 +17,14 @@ pub(crate) const UNUSABLE: u8 = 78;
 #[error("{0}")]
 pub(crate) struct Unusable(pub(crate) String);
 
+/// A failure of the store as one of the program: what repeating does not help cannot be used.
+pub(crate) fn of_store(error: regrow_store::Error) -> anyhow::Error {
+    match error {
+        regrow_store::Error::Unusable(why) => Unusable(why).into(),
+        error @ regrow_store::Error::Unavailable(_) => error.into(),
+    }
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     run_with(&Seams::CLOSED)

@@ -59,7 +59,7 @@ mod tests {
             ("sqlite:a.db", "a.db"),
         ] {
             assert!(
-                matches!(StoreUrl::parse(text, None).unwrap(), StoreUrl::Sqlite(p) if p == PathBuf::from(path))
+                matches!(StoreUrl::parse(text, None).unwrap(), StoreUrl::Sqlite(p) if p.as_path() == std::path::Path::new(path))
             );
         }
         let url = "postgresql://user@host/db";

@@ -16,7 +16,7 @@ use regrow_worker::AgentProfile;
 use secrecy::SecretString;
 
 use crate::config::{self, ModelApi, ModelInput, ProviderConfig, ToolProfile};
-use crate::outcome::Unusable;
+use crate::outcome;
 use crate::state::{State, create_private};
 use crate::store_url::StoreUrl;
 use crate::workspace;
@@ -40,10 +40,7 @@ pub(crate) async fn store(state: &State, patience: Duration) -> anyhow::Result<A
             PostgresStore::open(&options).await.map(|s| Arc::new(s) as _)
         }
     };
-    opened.map_err(|error| match error {
-        regrow_store::Error::Unusable(why) => Unusable(why).into(),
-        error => error.into(),
-    })
+    opened.map_err(outcome::of_store)
 }
 
 /// Messages of one session that may wait or run.

@@ -7,7 +7,7 @@ use regrow_store::postgres::{self, PostgresStore};
 use regrow_store::sqlite;
 
 use crate::cli::{Common, Migrate};
-use crate::outcome::Unusable;
+use crate::outcome;
 use crate::state::State;
 use crate::store_url::StoreUrl;
 use crate::wiring;
@@ -22,7 +22,7 @@ pub(super) async fn run(common: &Common, migrate: &Migrate) -> anyhow::Result<Ex
             (options.server(), PostgresStore::version(&options).await, postgres::SCHEMA_VERSION)
         }
     };
-    let before = before.map_err(|error| Unusable(error.to_string()))?;
+    let before = before.map_err(outcome::of_store)?;
     let has = before
         .map_or_else(|| "has no schema yet".to_owned(), |version| format!("has schema version {version}"));
     println!("{name} {has}; this program needs {needed}");

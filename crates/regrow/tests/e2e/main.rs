@@ -7,6 +7,7 @@
 
 mod abandonment;
 mod advertised;
+mod bad_store;
 mod bench;
 mod command_line;
 mod death;

@@ -167,7 +167,13 @@ impl Output {
 pub(crate) async fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    for name in ["OPENCLAW_CONFIG_PATH", "REGROW_STATE_DIR", "REGROW_URL", "OPENCLAW_GATEWAY_TOKEN"] {
+    for name in [
+        "OPENCLAW_CONFIG_PATH",
+        "REGROW_STATE_DIR",
+        "REGROW_STORE_PASSWORD_FILE",
+        "REGROW_URL",
+        "OPENCLAW_GATEWAY_TOKEN",
+    ] {
         command.env_remove(name);
     }
     let output = soon(command.output()).await.unwrap();
