@@ -20,6 +20,10 @@ const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_mi
 /// The longest pause while the run waits behind others: hints tell when that changes, and thousands may wait.
 const POLL_QUEUED: Duration = Duration::from_secs(2);
 
+/// How long a peer may show nothing new before it is looked up whether it still drives the run: one that is cut off from
+/// the store does not learn that it no longer does.
+const UNCHANGED: Duration = Duration::from_secs(2);
+
 /// How long a store may be away before a follower gives up.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -74,15 +78,19 @@ struct Live {
     /// The generation of the text that the cursor was checked against.
     checked: Option<u64>,
     /// Keeps the mirror of a peer's run going.
-    _mirror: Option<Mirror>,
+    mirror: Option<Mirror>,
 }
 
-/// Stops mirroring when the follower goes.
-struct Mirror(AbortHandle);
+/// The mirror of a peer's run. It stops when the follower goes.
+struct Mirror {
+    /// Where the peer is.
+    address: String,
+    task: AbortHandle,
+}
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -128,9 +136,20 @@ impl Follow {
                     Look::Diverged => return Ok(Some(self.diverged())),
                     Look::End(End::Ended(reply)) => self.source = Source::Ended(reply),
                     Look::End(End::Lost) => self.source = Source::Unknown,
-                    Look::Nothing => {
+                    Look::Nothing if live.mirror.is_none() => {
                         // The sender lives as long as `live.run` does.
                         let _ = live.changed.changed().await;
+                    }
+                    Look::Nothing => {
+                        let moved = self.worker.board.waiter(self.session);
+                        let changed = tokio::select! {
+                            _ = live.changed.changed() => true,
+                            () = moved.notified() => false,
+                            () = tokio::time::sleep(UNCHANGED) => false,
+                        };
+                        if !changed && self.has_moved().await {
+                            self.source = Source::Unknown;
+                        }
                     }
                 },
             }
@@ -212,12 +231,26 @@ impl Follow {
         Ok(source.map_or(Located::Moving, Located::At))
     }
 
+    /// Whether the run that is mirrored is no longer driven by that peer, by the store.
+    async fn has_moved(&self) -> bool {
+        let Source::Live(Live { mirror: Some(mirror), .. }) = &self.source else { return false };
+        match self.worker.store.find_run(self.run).await {
+            Ok(Some(view)) => {
+                !matches!(view.state, RunState::Running { address, .. } if address == mirror.address)
+            }
+            Ok(None) => true,
+            // Nobody knows better than the peer.
+            Err(_) => false,
+        }
+    }
+
     /// Mirrors the run from the peer that drives it.
     async fn mirror(&self, address: &str) -> Option<Source> {
         let lines = peer::follow(&self.worker, address, self.run).await?;
         let mirror = LiveRun::new(String::new());
         let task = tokio::spawn(peer::copy(lines, Arc::clone(&mirror)));
-        Some(Source::live(mirror, Some(Mirror(task.abort_handle()))))
+        let task = task.abort_handle();
+        Some(Source::live(mirror, Some(Mirror { address: address.to_owned(), task })))
     }
 }
 
@@ -241,7 +274,7 @@ pub(crate) async fn read_reply(
 impl Source {
     fn live(run: Arc<LiveRun>, mirror: Option<Mirror>) -> Self {
         let changed = run.watch();
-        Self::Live(Live { run, changed, checked: None, _mirror: mirror })
+        Self::Live(Live { run, changed, checked: None, mirror })
     }
 }
 
