@@ -35,6 +35,8 @@ pub struct Options {
     pub extra_config: Value,
     /// The store's URL; SQLite in the state directory if none.
     pub store: Option<String>,
+    /// Each replica's own way to the store, in place of one URL for all.
+    pub ways: Vec<String>,
     /// Further environment variables of the replicas.
     pub env: Vec<(String, String)>,
 }
@@ -43,7 +45,15 @@ impl Options {
     /// One replica of `binary` with SQLite.
     pub fn new(binary: PathBuf, model_base_url: impl Into<String>) -> Self {
         let model_base_url = model_base_url.into();
-        Self { replicas: 1, binary, model_base_url, extra_config: json!({}), store: None, env: Vec::new() }
+        Self {
+            replicas: 1,
+            binary,
+            model_base_url,
+            extra_config: json!({}),
+            store: None,
+            ways: Vec::new(),
+            env: Vec::new(),
+        }
     }
 }
 
@@ -51,6 +61,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Cluster {
     launch: Launch,
+    ways: Vec<String>,
     slots: Vec<Slot>,
     token: String,
     /// Declared last: the directory goes after the processes.
@@ -71,7 +82,7 @@ impl Cluster {
         let directory = tempfile::Builder::new().prefix("regrow-cluster-").tempdir()?;
         let token = "regrow-chaos-token".to_owned();
         let launch = config::prepare(directory.path(), &options, &token)?;
-        let mut cluster = Self { launch, slots: Vec::new(), token, directory };
+        let mut cluster = Self { launch, ways: options.ways, slots: Vec::new(), token, directory };
         cluster.slots.resize_with(options.replicas, Slot::default);
         for index in 0..options.replicas {
             cluster.spawn(index)?;
@@ -189,7 +200,11 @@ impl Cluster {
 
     fn spawn(&mut self, index: usize) -> Result<()> {
         let slot = &mut self.slots[index];
-        slot.process = Some(self.launch.spawn(&format!("replica-{index}.{}", slot.lives))?);
+        let mut launch = self.launch.clone();
+        if let Some(way) = self.ways.get(index) {
+            launch.store.clone_from(way);
+        }
+        slot.process = Some(launch.spawn(&format!("replica-{index}.{}", slot.lives))?);
         slot.lives += 1;
         Ok(())
     }

@@ -8,6 +8,7 @@ mod violation;
 
 mod accepted;
 mod answered;
+mod away;
 mod order;
 mod takeover;
 mod writer;
@@ -34,6 +35,8 @@ pub struct History {
     pub calls: Vec<Call>,
     /// What was done to replicas.
     pub harms: Vec<Harm>,
+    /// What replicas that were certainly cut off from the store said.
+    pub probes: Vec<Probe>,
     /// Messages whose senders asked to abort them.
     pub aborted: BTreeSet<String>,
 }
@@ -79,6 +82,8 @@ pub enum Outcome {
 pub struct Harm {
     /// What.
     pub kind: HarmKind,
+    /// To which replica; to all, if none is named.
+    pub replica: Option<usize>,
     /// When it began.
     pub from: Duration,
     /// When its direct effects were over: a killed replica's at once, a paused one's when it went on.
@@ -94,6 +99,48 @@ pub enum HarmKind {
     Pause,
     /// The whole machine stood still for a good part of a lease.
     Stall,
+    /// The connections to the store were reset.
+    Cut,
+    /// Nothing came through between the replica and the store for longer than its lease.
+    BlackHole,
+    /// The same, but then everything arrived.
+    Late,
+    /// The store did what it was asked, and the answers were lost.
+    LostAnswers,
+    /// The store crashed and was started again.
+    StoreRestart,
+    /// The store was gone for good, and a copy took its place.
+    FailOver,
+}
+
+/// A question to a replica that is certainly cut off from the store, or to one that no longer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The replica.
+    pub replica: usize,
+    /// What was asked.
+    pub what: &'static str,
+    /// When.
+    pub asked: Duration,
+    /// When it was answered, or given up.
+    pub answered: Duration,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What a probe was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Not now: 503, to a message with the time to come back.
+    Refused,
+    /// It is ready again.
+    Returned,
+    /// Something else.
+    Other(u16),
+    /// Nothing.
+    Lost,
+    /// There was nobody to ask: no process was there yet.
+    Nobody,
 }
 
 impl HarmKind {
@@ -101,8 +148,8 @@ impl HarmKind {
     /// also makes others late, so whoever took over may lose its lease itself.
     pub(crate) fn excuses(self) -> usize {
         match self {
-            Self::Kill => 1,
-            Self::Pause | Self::Stall => 2,
+            Self::Kill | Self::Cut | Self::LostAnswers | Self::StoreRestart | Self::FailOver => 1,
+            Self::Pause | Self::Stall | Self::BlackHole | Self::Late => 2,
         }
     }
 }

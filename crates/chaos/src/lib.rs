@@ -10,6 +10,7 @@ pub mod binary;
 pub mod client;
 pub mod cluster;
 pub mod crash_points;
+pub mod database;
 pub mod faulty;
 pub mod history;
 pub mod load;

@@ -3,6 +3,7 @@
 //! Replicas are harmed from outside at random moments; those of `regrow-faulty` also kill and stop themselves at named
 //! boundaries of the protocol. A trial on a broken protocol must find it out.
 
+mod breaker;
 mod conversation;
 mod killer;
 mod lives;
@@ -17,21 +18,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use crate::cluster::{self, Cluster};
+use crate::database::Database;
 use crate::faulty::MUTANT;
 use crate::history::History;
 use crate::model_server::Server;
+use breaker::Breaker;
+pub use breaker::Breaks;
 use killer::Killer;
 pub use report::Report;
 
 pub(crate) use lives::watch as watch_life;
 pub(crate) use machine::watch as watch_machine;
-pub(crate) use scene::{LEASE, Scene};
+pub(crate) use scene::Scene;
 pub(crate) use sender::Sender;
 
 /// How often progress is shown.
@@ -48,6 +52,8 @@ pub struct Options {
     pub kills: usize,
     /// How often one is paused beyond its lease.
     pub pauses: usize,
+    /// The store is a PostgreSQL of the trial's own, and this is done to it and the network before it; SQLite if none.
+    pub postgres: Option<Breaks>,
     /// Conversations at the same time.
     pub conversations: usize,
     /// The most messages of one sender in a conversation.
@@ -93,6 +99,7 @@ impl Options {
             replicas: 3,
             kills,
             pauses,
+            postgres: None,
             conversations: 10,
             messages: 6,
             seed: 1,
@@ -116,18 +123,31 @@ struct Trial {
 
 /// Tries, and judges. An error is a trial that could not be held; broken promises are in the report.
 pub async fn run(options: Options) -> Result<Report> {
-    let scene = Arc::new(Scene::new(Server::start().await?, options.patience));
+    ensure!(options.replicas > 1, "a trial takes at least two replicas: somebody must take over");
+    let scene = Arc::new(Scene::new(Server::start().await?, options.postgres.is_some(), options.patience));
     let mutant = options.mutant.iter().map(|mutant| (MUTANT.to_owned(), mutant.clone()));
     let env: Vec<(String, String)> = std::iter::once(scene.witness()).chain(mutant).collect();
+    let database = match options.postgres {
+        Some(_) => Some(Database::start(options.replicas).await?),
+        None => None,
+    };
+    let ways = database.as_ref().map(Database::ways).transpose()?.unwrap_or_default();
     let cluster = Cluster::start(cluster::Options {
         replicas: options.replicas,
-        extra_config: json!({"regrow": {"leaseSeconds": LEASE}}),
+        extra_config: json!({"regrow": {"leaseSeconds": scene.lease.as_secs()}}),
         env: env.clone(),
+        ways,
         ..cluster::Options::new(options.binary.clone(), scene.model.base_url())
     })
     .await?;
     scene.open_doors(&cluster)?;
     machine::watch(&scene)?;
+    let mut breaker = match (database, options.postgres) {
+        (Some(database), Some(breaks)) => {
+            Some(Breaker::new(&scene, database, breaks, options.replicas, options.seed).await?)
+        }
+        _ => None,
+    };
     let (enough, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
     let trial = Arc::new(Trial { options, scene, enough, begun });
     let mut conversations = JoinSet::new();
@@ -135,8 +155,17 @@ pub async fn run(options: Options) -> Result<Report> {
         conversations.spawn(conversation::until_enough(Arc::clone(&trial)));
     }
     let mut killer = Killer::new(&trial, cluster, env)?;
+    let harm = async {
+        let breaks = async {
+            match &mut breaker {
+                Some(breaker) => breaker.work().await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(killer.work(), breaks)
+    };
     tokio::select! {
-        done = killer.work() => done?,
+        done = harm => drop(done?),
         () = show(&trial) => {}
     }
     trial.enough.store(true, Ordering::Relaxed);
@@ -158,6 +187,7 @@ pub async fn run(options: Options) -> Result<Report> {
     let left = conversations.len();
     history.calls = trial.scene.model.calls();
     history.harms = trial.scene.harms();
+    history.probes = trial.scene.probes();
     Ok(Report::of(&history, left, killer.logs()))
 }
 

@@ -6,10 +6,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use regrow_chaos::{binary, crash_points};
+use regrow_testbed::postgres::Server;
+
+use super::Store;
 
 /// The options of `crash-points`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// What the replicas share.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
     /// Only a part of all cases that leaves no boundary and no kind of run out.
     #[arg(long)]
     short: bool,
@@ -30,7 +36,12 @@ pub(crate) async fn run(args: Options) -> Result<ExitCode> {
     let mut cases = if args.short { crash_points::short() } else { crash_points::all() };
     cases.retain(|case| case.to_string().contains(&args.only));
     let (all, mut broken) = (cases.len(), 0);
-    crash_points::run(&program, cases, args.at_once, |outcome| {
+    let server = match args.store {
+        Store::Sqlite => None,
+        Store::Postgres => Some(Server::start().await?),
+    };
+    let server = server.as_ref().map(Server::address);
+    crash_points::run(&program, server, cases, args.at_once, |outcome| {
         let is_sound = outcome.wrong.is_empty();
         println!("{} {}", if is_sound { "ok    " } else { "BROKEN" }, outcome.case);
         broken += usize::from(!is_sound);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use regrow_chaos::{binary, trial};
 
-use super::write_json;
+use super::{Store, write_json};
 
 /// The options of `trial`.
 #[derive(Debug, Args)]
@@ -19,6 +19,11 @@ pub(crate) struct Options {
     /// How often a replica is paused (SIGSTOP) for longer than its lease.
     #[arg(long, default_value_t = 20)]
     pauses: usize,
+    /// What the replicas share.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
+    #[command(flatten)]
+    breaks: Breaks,
     /// How many replicas.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..))]
     replicas: u8,
@@ -45,11 +50,42 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
+/// Harm to the network and the database; with `--store postgres`.
+#[derive(Debug, Clone, Copy, Args)]
+struct Breaks {
+    /// How often all connections between a replica and the database are reset.
+    #[arg(long, default_value_t = 0)]
+    cuts: usize,
+    /// How often a replica hears nothing of the database for longer than its lease.
+    #[arg(long, default_value_t = 0)]
+    black_holes: usize,
+    /// How often everything between a replica and the database arrives later than its lease lasts.
+    #[arg(long, default_value_t = 0)]
+    late: usize,
+    /// How often the answers of the database are lost.
+    #[arg(long, default_value_t = 0)]
+    lost_answers: usize,
+    /// How often the database crashes and is started again.
+    #[arg(long, default_value_t = 0)]
+    store_restarts: usize,
+    /// How often the database is gone, and a standby takes its place.
+    #[arg(long, default_value_t = 0)]
+    fail_overs: usize,
+}
+
 /// Holds a trial and reports.
 pub(crate) async fn run(args: Options) -> Result<ExitCode> {
     let program = if args.fail_points || args.mutant.is_some() { "regrow-faulty" } else { "regrow" };
     let binary = args.regrow.map_or_else(|| binary::beside(program), Ok)?;
+    let Breaks { cuts, black_holes, late, lost_answers, store_restarts, fail_overs } = args.breaks;
+    let breaks = trial::Breaks { cuts, black_holes, late, lost_answers, store_restarts, fail_overs };
+    let postgres = (args.store == Store::Postgres).then_some(breaks);
+    ensure!(
+        postgres.is_some() || breaks == trial::Breaks::default(),
+        "harm to the network and the database needs --store postgres"
+    );
     let options = trial::Options {
+        postgres,
         replicas: args.replicas.into(),
         conversations: args.conversations.into(),
         seed: args.seed,

@@ -27,11 +27,20 @@ pub fn all() -> Vec<Case> {
 /// A part of all cases that has each boundary, each effect and each kind of run: every seventh case, and each boundary's
 /// death under an unsafe tool.
 pub fn short() -> Vec<Case> {
-    let is_short = |(number, case): &(usize, Case)| {
-        let deadly = case.fail_point.effect == Effect::Kill && case.fail_point.nth == 1;
-        number % 7 == 0 || case.script == Script::Unsafe && deadly
-    };
+    let is_short = |(number, case): &(usize, Case)| number % 7 == 0 || is_death(case);
     all().into_iter().enumerate().filter(is_short).map(|(_, case)| case).collect()
+}
+
+/// The least that is worth trying: a death behind each boundary, where something has happened and nobody knows it yet.
+pub fn deaths() -> Vec<Case> {
+    let is_behind = |case: &Case| is_death(case) && case.fail_point.moment == Moment::After;
+    all().into_iter().filter(is_behind).collect()
+}
+
+/// An unsafe tool passes each boundary.
+fn is_death(case: &Case) -> bool {
+    let is_first = case.fail_point.effect == Effect::Kill && case.fail_point.nth == 1;
+    case.script == Script::Unsafe && is_first
 }
 
 /// The boundaries that the first replica of a run passes, and how often.

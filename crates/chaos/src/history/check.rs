@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Ask, Harm, HarmKind, History, Outcome, Promise, Violation, accepted, answered, order, takeover, writer,
+    Ask, Harm, HarmKind, History, Outcome, Promise, Violation, accepted, answered, away, order, takeover,
+    writer,
 };
 use crate::model_server::{Call, digest};
 
@@ -47,6 +48,7 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         found.append(&mut session.found);
     }
     found.extend(accepted::shared_runs(&history.asks));
+    found.extend(away::judge(history));
     found
 }
 

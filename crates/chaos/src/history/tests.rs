@@ -53,8 +53,9 @@ fn sound() -> History {
             call("b", 160, &["a", "b"], 1),
             call("c", 405, &["a", "b", "c"], 0),
         ],
+        probes: Vec::new(),
         aborted: BTreeSet::new(),
-        harms: vec![Harm { kind: HarmKind::Kill, from: at(130), until: at(130) }],
+        harms: vec![Harm { kind: HarmKind::Kill, replica: Some(0), from: at(130), until: at(130) }],
     }
 }
 
@@ -121,9 +122,9 @@ fn names_what_is_wrong() {
 fn a_reply_is_not_generated_again() {
     let mut history = sound();
     history.calls.insert(1, call("a", 105, &["a"], 0));
-    history.harms.push(Harm { kind: HarmKind::Kill, from: at(60), until: at(60) });
+    history.harms.push(Harm { kind: HarmKind::Kill, replica: Some(0), from: at(60), until: at(60) });
     assert_eq!(history.check().len(), 1, "{:?}", history.check());
-    history.harms.push(Harm { kind: HarmKind::Pause, from: at(20), until: at(90) });
+    history.harms.push(Harm { kind: HarmKind::Pause, replica: Some(0), from: at(20), until: at(90) });
     assert_eq!(history.check(), [], "who was paused may be late");
 }
 
@@ -153,8 +154,36 @@ fn a_run_under_which_replicas_keep_dying_may_fail() {
     history.asks[2].outcome = Outcome::Failed("run_crashed".into());
     last(&mut history).heard[1] = 0;
     assert_eq!(history.check().len(), 1, "one death is no cause");
-    let kill = |millis| Harm { kind: HarmKind::Kill, from: at(millis), until: at(millis) };
+    let kill = |millis| Harm { kind: HarmKind::Kill, replica: Some(0), from: at(millis), until: at(millis) };
     history.harms.extend([kill(150), kill(170)]);
     assert_eq!(history.check(), []);
     assert_eq!((history.accepted(), history.answered(), history.failed()), (3, 3, 1));
+}
+
+#[test]
+fn who_is_cut_off_refuses_in_time_and_comes_back() {
+    let probe = |answer, took: u64| Probe {
+        replica: 0,
+        what: "a message",
+        asked: at(100),
+        answered: at(100 + took),
+        answer,
+    };
+    let found = |answer, took, harms: &[Harm]| {
+        let history = History { probes: vec![probe(answer, took)], harms: harms.to_vec(), ..sound() };
+        history.check().iter().filter(|violation| violation.promise == Promise::Away).count()
+    };
+    let harm =
+        |kind, replica, millis| Harm { kind, replica: Some(replica), from: at(millis), until: at(millis) };
+    for (answer, took) in [(Answer::Refused, 5_000), (Answer::Returned, 9_000)] {
+        assert_eq!(found(answer, took, &[]), 0, "{answer:?}");
+    }
+    let killed = [harm(HarmKind::Kill, 0, 110)];
+    for (answer, took) in [(Answer::Lost, 20), (Answer::Nobody, 20), (Answer::Refused, 9_000)] {
+        assert_eq!(found(answer, took, &[harm(HarmKind::Kill, 1, 110)]), 1, "{answer:?} of another replica");
+        assert_eq!(found(answer, took, &killed), 0, "{answer:?}");
+    }
+    assert_eq!(found(Answer::Nobody, 20, &[harm(HarmKind::Kill, 0, 50)]), 0, "it is not back yet");
+    assert_eq!(found(Answer::Lost, 20, &[harm(HarmKind::Kill, 0, 50)]), 1, "it was back");
+    assert_eq!(found(Answer::Other(200), 20, &killed), 1, "who is cut off can accept nothing");
 }

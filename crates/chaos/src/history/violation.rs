@@ -15,6 +15,8 @@ pub enum Promise {
     OneWriter,
     /// I5: a finished step is not executed again, and a finished reply is not generated again.
     Takeover,
+    /// While the store is away, requests are refused in time, and afterwards replicas come back.
+    Away,
 }
 
 impl fmt::Display for Promise {
@@ -25,6 +27,7 @@ impl fmt::Display for Promise {
             Self::InOrder => "I3 in order",
             Self::OneWriter => "I4 one writer",
             Self::Takeover => "I5 takeover",
+            Self::Away => "store away",
         })
     }
 }

@@ -138,7 +138,7 @@ impl Killer {
     }
 
     fn watch(&self, index: usize) -> Result<()> {
-        tokio::spawn(lives::watch(Arc::clone(&self.trial.scene), self.cluster.pid(index)?));
+        tokio::spawn(lives::watch(Arc::clone(&self.trial.scene), index, self.cluster.pid(index)?));
         Ok(())
     }
 

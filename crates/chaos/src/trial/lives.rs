@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::sleep;
 
 use super::progress::count;
-use super::scene::{LEASE, Scene};
+use super::scene::Scene;
 use crate::history::{Harm, HarmKind};
 
 /// The pause between two looks at a process.
@@ -18,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long a pause lasts, in leases: from the first to the second.
 const BEYOND: (f64, f64) = (1.3, 2.0);
 
-/// Watches a child process for as long as it lives.
-pub(crate) async fn watch(scene: Arc<Scene>, pid: u32) {
+/// Watches the process of a replica, a child, for as long as it lives.
+pub(crate) async fn watch(scene: Arc<Scene>, replica: usize, pid: u32) {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     // The latest moment at which it lived, or ran.
     let mut seen = scene.model.elapsed();
@@ -29,18 +29,23 @@ pub(crate) async fn watch(scene: Arc<Scene>, pid: u32) {
             scene.pauses.fetch_add(1, Ordering::Relaxed);
             count(&scene.progress.pauses);
             let leases = BEYOND.0 + fastrand::f64() * (BEYOND.1 - BEYOND.0);
-            sleep(Duration::from_secs(LEASE).mul_f64(leases)).await;
+            sleep(scene.lease.mul_f64(leases)).await;
             // If it has ended meanwhile, it has not been reaped for long, and its id is nobody else's yet.
             if is_stopped(pid).is_some() {
                 kill_process(pid, Signal::CONT).ok();
             }
             seen = scene.model.elapsed();
-            scene.note(Harm { kind: HarmKind::Pause, from, until: seen });
+            scene.note(Harm { kind: HarmKind::Pause, replica: Some(replica), from, until: seen });
             scene.pauses.fetch_sub(1, Ordering::Relaxed);
         }
         sleep(LOOK_EVERY).await;
     }
-    scene.note(Harm { kind: HarmKind::Kill, from: seen, until: scene.model.elapsed() });
+    scene.note(Harm {
+        kind: HarmKind::Kill,
+        replica: Some(replica),
+        from: seen,
+        until: scene.model.elapsed(),
+    });
 }
 
 /// Whether a child stands still; `None` if it has ended.

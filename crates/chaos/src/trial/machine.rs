@@ -32,7 +32,8 @@ fn beat(scene: &Weak<Scene>, file: &mut std::fs::File) -> bool {
     let Some(scene) = scene.upgrade() else { return false };
     let until = scene.model.elapsed();
     if until.saturating_sub(from) > EVERY + STALLED {
-        scene.note(Harm { kind: HarmKind::Stall, from, until });
+        // What could not be renewed meanwhile runs out later.
+        scene.note(Harm { kind: HarmKind::Stall, replica: None, from, until: until + scene.lease });
     }
     written.is_ok()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::history::{HarmKind, History, Outcome, Promise};
+use crate::history::{Answer, HarmKind, History, Outcome, Promise};
 use crate::load::Latency;
 
 /// How many broken promises are told one by one.
@@ -21,6 +21,20 @@ pub struct Report {
     pub pauses: usize,
     /// Times that the whole machine stood still.
     pub stalls: usize,
+    /// Resets of a replica's connections to the store.
+    pub cuts: usize,
+    /// Replicas that heard nothing of the store for longer than their lease.
+    pub black_holes: usize,
+    /// The same, when everything arrived late.
+    pub late: usize,
+    /// Times that the answers of the store were lost.
+    pub lost_answers: usize,
+    /// Crashes of the store.
+    pub store_restarts: usize,
+    /// Fail-overs of the store.
+    pub fail_overs: usize,
+    /// Requests to replicas that were cut off, all refused in time.
+    pub probes: usize,
     /// Conversations.
     pub sessions: usize,
     /// Messages that were accepted.
@@ -77,6 +91,13 @@ impl Report {
             kills: of_kind(HarmKind::Kill),
             pauses: of_kind(HarmKind::Pause),
             stalls: of_kind(HarmKind::Stall),
+            cuts: of_kind(HarmKind::Cut),
+            black_holes: of_kind(HarmKind::BlackHole),
+            late: of_kind(HarmKind::Late),
+            lost_answers: of_kind(HarmKind::LostAnswers),
+            store_restarts: of_kind(HarmKind::StoreRestart),
+            fail_overs: of_kind(HarmKind::FailOver),
+            probes: history.probes.iter().filter(|probe| probe.answer == Answer::Refused).count(),
             sessions: history.sessions.len(),
             accepted: history.accepted(),
             answered: history.answered(),
@@ -102,10 +123,17 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, usize); 13] = [
+        let rows: [(&str, usize); 20] = [
             ("replicas killed", self.kills),
             ("replicas paused beyond their lease", self.pauses),
             ("stalls of the whole machine", self.stalls),
+            ("connections to the store reset", self.cuts),
+            ("replicas cut off beyond their lease", self.black_holes),
+            ("  the same, and all arrived late", self.late),
+            ("losses of the store's answers", self.lost_answers),
+            ("crashes of the store", self.store_restarts),
+            ("fail-overs of the store", self.fail_overs),
+            ("requests to who was cut off, refused", self.probes),
             ("conversations", self.sessions),
             ("messages accepted", self.accepted),
             ("messages answered", self.answered),

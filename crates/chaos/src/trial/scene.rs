@@ -11,11 +11,14 @@ use super::progress::Progress;
 use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::faulty::WITNESS;
-use crate::history::Harm;
+use crate::history::{Harm, Probe};
 use crate::model_server::Server;
 
-/// The lease of replicas under trial, in seconds: the shortest that there is.
-pub(crate) const LEASE: u64 = 1;
+/// The lease of replicas under trial, in seconds, on SQLite: the shortest that there is.
+const SHORT_LEASE: u64 = 1;
+
+/// The same on PostgreSQL: there, heartbeats go through three more processes, which share the machine with all others.
+const LONG_LEASE: u64 = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,23 +26,28 @@ pub(crate) struct Scene {
     pub(crate) model: Server,
     /// Where the replicas are; the clients change when one is started again.
     pub(crate) clients: watch::Sender<Vec<Client>>,
+    /// The lease of the replicas.
+    pub(crate) lease: Duration,
     /// How long a message may take before its sender gives up.
     pub(crate) patience: Duration,
     pub(crate) progress: Progress,
     /// Replicas that stand still.
     pub(crate) pauses: AtomicUsize,
     harms: Mutex<Vec<Harm>>,
+    probes: Mutex<Vec<Probe>>,
 }
 
 impl Scene {
-    pub(crate) fn new(model: Server, patience: Duration) -> Self {
+    pub(crate) fn new(model: Server, on_postgres: bool, patience: Duration) -> Self {
         Self {
             model,
+            lease: Duration::from_secs(if on_postgres { LONG_LEASE } else { SHORT_LEASE }),
             clients: watch::Sender::default(),
             patience,
             progress: Progress::default(),
             pauses: AtomicUsize::new(0),
             harms: Mutex::default(),
+            probes: Mutex::default(),
         }
     }
 
@@ -58,6 +66,21 @@ impl Scene {
     /// Writes down what was done to a replica.
     pub(crate) fn note(&self, harm: Harm) {
         self.harms.lock().unwrap_or_else(PoisonError::into_inner).push(harm);
+    }
+
+    /// Writes down what a replica that was cut off said.
+    pub(crate) fn probe(&self, probe: Probe) {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner).push(probe);
+    }
+
+    /// What replicas that were cut off have said so far.
+    pub(crate) fn probes(&self) -> Vec<Probe> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The door of a replica, which changes when it is started again.
+    pub(crate) fn client(&self, replica: usize) -> Client {
+        self.clients.borrow()[replica].clone()
     }
 
     /// What was done to replicas so far.

@@ -132,7 +132,8 @@ fn outcome(reply: &Reply) -> Outcome {
     match (reply.status, code) {
         _ if reply.is_ok() => Outcome::Answered,
         (_, Some("stream_diverged")) => Outcome::Diverged,
-        (429 | 503, _) => Outcome::Refused(reply.status),
+        // Who is refused is told when to come back.
+        (429 | 503, _) if reply.header("retry-after").is_some() => Outcome::Refused(reply.status),
         (_, Some("gateway_unavailable" | "replica_draining")) => Outcome::Lost,
         (_, Some(code)) => Outcome::Failed(code.to_owned()),
         _ if reply.broken.is_some() || reply.status == 200 => Outcome::Lost,
