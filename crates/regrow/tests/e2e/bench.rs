@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrow_chaos::bench::{self, Part, Report, Scale, Target};
+use regrow_chaos::bench::{self, Part, Place, Report, Scale, Started, Target};
 
 use crate::scene::{PROGRAM, Scene};
 
@@ -23,6 +23,8 @@ fn smallest() -> Scale {
         open: Duration::from_millis(200),
         kills: 1,
         hand_overs: 1,
+        pauses: 1,
+        fleet: 20,
         history: vec![3, 8],
         history_sessions: 1,
         history_turns: 2,
@@ -42,7 +44,7 @@ fn absent(report: &Report) -> Vec<&str> {
 
 #[tokio::test]
 async fn measures_everything_of_replicas_that_it_starts() {
-    let report = bench(Target::Started(PROGRAM.into()), &Part::ALL).await;
+    let report = bench(Target::Started(Started { binary: PROGRAM.into(), place: Place::Sqlite }), &Part::ALL).await;
     assert!(report.is_good(), "{report}");
     assert_eq!(report.sections.len(), Part::ALL.len());
     assert_eq!(absent(&report), [""; 0], "{report}");
