@@ -61,12 +61,13 @@ async fn swallow(client: &mut TcpStream) {
     while client.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
 }
 
-/// Waits until the connection is cut, or the proxy is switched after something was lost.
+/// Waits until the connection is cut, or the proxy is switched after something was lost. Where nothing arrives anyway there is
+/// no gap yet: what was under way at that switch may have been lost by it.
 async fn must_reset(modes: &mut watch::Receiver<Mode>, lost: &AtomicBool) {
     // The switch may have come while the server was being reached.
     while *modes.borrow_and_update() != Mode::Cut {
         switched(modes).await;
-        if lost.load(Ordering::Relaxed) {
+        if lost.load(Ordering::Relaxed) && *modes.borrow() != Mode::BlackHole {
             return;
         }
     }
