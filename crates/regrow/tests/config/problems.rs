@@ -91,8 +91,8 @@ const BAD: &[(&str, &str)] = &[
          openclaw.json:2:115: agents.entries.helper.model: no provider `d` is configured, so no run of this agent could call its model; configured: a, b\n",
     ),
     (
-        "{ regrow: { store: 'postgres://u:p@h/db', roles: [] } }",
-        "openclaw.json:1:20: regrow.store: this kind of store is not supported yet; write `sqlite:` and a file path\n\
+        "{ regrow: { store: 'redis://user:p@h/db', roles: [] } }",
+        "openclaw.json:1:20: regrow.store: this kind of store is not supported yet; write `postgres://…` or `sqlite:` and a file path\n\
          openclaw.json:1:50: regrow.roles: a replica without a role does nothing; name \"gateway\", \"worker\" or both\n",
     ),
     // Agents.

@@ -220,10 +220,10 @@ fn bad_variables_are_problems_that_name_them_and_hide_their_value() {
     let bench = Bench::new("{}")
         .var("REGROW_PORT", "http")
         .var("OPENCLAW_GATEWAY_BIND", "0.0.0.0")
-        .var("REGROW_STORE", "postgres://user:hunter2@db/regrow");
+        .var("REGROW_STORE", "redis://user:hunter2@db/0");
     assert_eq!(
         bench.load_path(None).unwrap_err(),
-        "$REGROW_STORE: regrow.store: this kind of store is not supported yet; write `sqlite:` and a file path\n\
+        "$REGROW_STORE: regrow.store: this kind of store is not supported yet; write `postgres://…` or `sqlite:` and a file path\n\
          $REGROW_PORT: gateway.port: expected an integer from 0 to 65535, found a string\n\
          $OPENCLAW_GATEWAY_BIND: gateway.bind: unknown value (from the environment, not shown); one of auto, loopback, lan, custom\n"
     );
