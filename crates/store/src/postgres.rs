@@ -67,7 +67,8 @@ use crate::{
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
-/// Writers of each kind of intent. With one, each commit would wait for the one before.
+/// Writers of each kind of intent. With one, groups are larger, which takes the server a third less, but each commit waits
+/// for the one before; with four, groups are so small that it takes half as much again.
 const WRITERS: usize = 2;
 
 /// Connections for heartbeats, looks and hints.

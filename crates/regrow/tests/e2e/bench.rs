@@ -44,7 +44,8 @@ fn absent(report: &Report) -> Vec<&str> {
 
 #[tokio::test]
 async fn measures_everything_of_replicas_that_it_starts() {
-    let report = bench(Target::Started(Started { binary: PROGRAM.into(), place: Place::Sqlite }), &Part::ALL).await;
+    let report =
+        bench(Target::Started(Started { binary: PROGRAM.into(), place: Place::Sqlite }), &Part::ALL).await;
     assert!(report.is_good(), "{report}");
     assert_eq!(report.sections.len(), Part::ALL.len());
     // These are about a server.

@@ -1,8 +1,8 @@
 //! Hints to replicas of this and of other processes.
 //!
-//! Those for others gather for a moment and go out in one notification, never inside a transaction that matters: while a
-//! transaction that notifies commits, no other one can. A hint that is lost is not missed: whoever waits for one also
-//! polls.
+//! Those for others that come at about the same time go out in one notification, never inside a transaction that matters:
+//! while a transaction that notifies commits, no other one can. A hint that is lost is not missed: whoever waits for one
+//! also polls.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
 
 use super::links::Links;
 use crate::{Error, Hint, hint};
@@ -23,7 +24,7 @@ pub(super) const NOTIFY: &str = "WITH relaxed AS (SELECT set_config('synchronous
 /// Hints that a slow receiver may be behind; beyond that it misses some.
 const BACKLOG: usize = 1_024;
 
-/// How long hints gather.
+/// The time between two notifications, in which hints gather.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// The most hints that gather; more are lost.
@@ -92,9 +93,14 @@ impl Wake {
 
     /// Sends what has gathered, for ever.
     pub(super) async fn tell(self: Arc<Self>, links: Links) {
+        let mut told: Option<Instant> = None;
         loop {
             self.waiting.notified().await;
-            tokio::time::sleep(GATHER).await;
+            // The first hint after a pause goes at once.
+            if let Some(told) = told {
+                tokio::time::sleep_until(told + GATHER).await;
+            }
+            told = Some(Instant::now());
             let gathered = std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
             let hints: Vec<Hint> = gathered.into_iter().collect();
             for records in hints.chunks(RECORDS) {
