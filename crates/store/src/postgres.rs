@@ -103,7 +103,8 @@ impl std::fmt::Debug for PostgresStore {
 impl PostgresStore {
     /// Connects and brings the schema up to date. Fails with what to do if the server cannot be used.
     pub async fn open(options: &Options) -> Result<Self, Error> {
-        let started = start::start(options).await?;
+        // It is large, and happens once.
+        let started = Box::pin(start::start(options)).await?;
         let (runtime, thread) = pulse_thread()?;
         let links = Links::new(options, Handle::current(), options.connections, started.pooled)?;
         let pulse = Links::new(options, runtime.clone(), PULSES, started.pooled)?;
@@ -132,7 +133,7 @@ impl PostgresStore {
 
     /// The schema version of a database without changing it; `None` if there is none yet.
     pub async fn version(options: &Options) -> Result<Option<i64>, Error> {
-        schema::version(&start::look(options).await?).await
+        schema::version(&Box::pin(start::look(options)).await?).await
     }
 
     fn own(&self) -> Vec<ReplicaId> {
