@@ -23,8 +23,15 @@ const COLD: [&str; 3] = ["history::SESSIONS", "views::RUNS", "prune::PRUNABLE"];
 /// Indexes of what waits or runs just now, and the statements that are about all of that. To any other they are as bad as a
 /// table: thousands of lanes may run.
 const SMALL: [&str; 2] = ["lanes_ready", "lanes_owner"];
-const ABOUT_ALL: [&str; 6] =
-    ["claim::CLAIM", "heartbeat::BEAT", "reap::EXPEL", "reap::ORPHANS", "views::LOAD", "views::REPLICAS"];
+const ABOUT_ALL: [&str; 7] = [
+    "claim::CLAIM",
+    "heartbeat::BEAT",
+    "reap::EXPEL",
+    "reap::ORPHANS",
+    "views::LOAD",
+    "views::REPLICAS",
+    "views::RUNNING",
+];
 
 /// Tables that grow with what has ever happened.
 const LARGE: [&str; 4] = ["lanes", "inbox", "log", "runs"];
