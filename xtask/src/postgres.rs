@@ -47,7 +47,13 @@ fn prepare_pooler() -> Result<()> {
         println!("    PgBouncer is missing, so tests behind it are skipped: sudo apt-get install pgbouncer");
         return Ok(());
     }
-    step("prepare PgBouncer", || apt::install("PgBouncer", &["pgbouncer"]))
+    step("prepare PgBouncer", || {
+        // What else there is to be tested does not depend on it.
+        if let Err(error) = apt::install("PgBouncer", &["pgbouncer"]) {
+            println!("    it cannot be installed, so tests behind it are skipped: {error:#}");
+        }
+        Ok(())
+    })
 }
 
 impl Shared {
