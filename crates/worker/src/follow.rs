@@ -46,6 +46,9 @@ pub struct Follow {
     session: SessionId,
     cursor: Cursor,
     source: Source,
+    /// The message had been accepted before. Its run may have ended elsewhere, and its sender know the reply, while this
+    /// replica does not know yet that it no longer drives it: only the store says whose text counts.
+    was_known: bool,
     pause: Duration,
     store_away_since: Option<Instant>,
 }
@@ -102,13 +105,16 @@ impl std::fmt::Debug for Follow {
 
 impl Follow {
     pub(crate) fn new(worker: Arc<Inner>, ticket: &Ticket, from: Cursor) -> Self {
-        let source = worker.board.find(ticket.run).map_or(Source::Unknown, |run| Source::live(run, None));
+        let was_known = ticket.duplicate;
+        let shown = worker.board.find(ticket.run).filter(|_| !was_known);
+        let source = shown.map_or(Source::Unknown, |run| Source::live(run, None));
         Self {
             worker,
             run: ticket.run,
             session: ticket.session,
             cursor: from,
             source,
+            was_known,
             pause: POLL.0,
             store_away_since: None,
         }
@@ -186,8 +192,10 @@ impl Follow {
         let moved = moved.notified();
         tokio::pin!(moved);
         moved.as_mut().enable();
-        if let Some(run) = self.worker.board.find(self.run) {
-            self.source = Source::live(run, None);
+        if !self.was_known
+            && let Some(run) = self.shown()
+        {
+            self.source = run;
             return Ok(());
         }
         let mut longest = POLL.1;
@@ -214,6 +222,11 @@ impl Follow {
         Ok(())
     }
 
+    /// The run, if it is driven here.
+    fn shown(&self) -> Option<Source> {
+        self.worker.board.find(self.run).map(|run| Source::live(run, None))
+    }
+
     /// Where the run is, by the store.
     async fn look_up(&self) -> Result<Located, Error> {
         let Some(view) = self.worker.store.find_run(self.run).await? else {
@@ -225,7 +238,7 @@ impl Follow {
                 reply.map(|reply| Source::Ended(Arc::new(reply)))
             }
             RunState::Queued { .. } => return Ok(Located::Queued),
-            RunState::Running { replica, .. } if replica == self.worker.life().replica => None,
+            RunState::Running { replica, .. } if replica == self.worker.life().replica => self.shown(),
             RunState::Running { address, .. } => self.mirror(&address).await,
         };
         Ok(source.map_or(Located::Moving, Located::At))

@@ -54,7 +54,13 @@ fn invented<'a>(session: &'a Session<'_>) -> impl Iterator<Item = String> + 'a {
             }
         };
         let ask = asks.iter().find(|ask| !said(ask))?;
-        Some(format!("{message} was told what the model never said to it: {:?}", ask.whole_text()))
+        let (told, said) = (ask.whole_text(), answers().collect::<BTreeSet<_>>());
+        let known = first.filter(|first| first.ended < ask.sent).map(Ask::whole_text);
+        Some(format!(
+            "{message} was told what the model never said to it: {told:?}, sent {:?}, which ended as {:?}; the model \
+             said {said:?}; known before was {known:?}",
+            ask.sent, ask.outcome
+        ))
     })
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use regrow_protocol::{RunId, SessionId};
 use regrow_tools::Class;
 use regrow_worker::{Cursor, Ticket};
+use tokio::sync::Semaphore;
 
+use crate::faulty::{Fault, Intent};
 use crate::probe::Probe;
 use crate::scene::{Replica, Scene, Told, answer, assert_done, key_of, read, soon, tell};
 
@@ -116,6 +118,27 @@ async fn another_text_after_a_takeover_diverges_for_whoever_has_some_of_the_firs
         let mut untold = replica.follow(&ticket, Cursor::START);
         assert_eq!(tell(&mut untold).await, Told::Ended(reply.text.clone(), Arc::clone(&reply)));
     }
+}
+
+#[tokio::test]
+async fn who_asks_again_is_told_by_a_replica_that_was_replaced_what_others_are_told() {
+    let scene = Scene::start().await;
+    let first = scene.replica(&[]).await;
+    let ticket = first.insist("s", "k", STUCK).await;
+    soon(scene.model.wait_for("a", 8)).await;
+    // Its heartbeats do not come back, so that it does not learn that it is gone.
+    let id = first.store.sound().list_replicas().await.unwrap()[0].id;
+    first.store.always(Intent::Heartbeat, Fault::Held(Arc::new(Semaphore::new(0))));
+    first.store.sound().leave(id).await.unwrap();
+    let reply = scene.demo_replica().await.ended(&ticket).await;
+    assert!(!reply.text.starts_with("reply to"));
+
+    let mut early = first.follow(&ticket, Cursor::START);
+    assert_eq!(read(&mut early, half().len()).await, half(), "it still shows the run");
+    let again = first.insist("s", "k", STUCK).await;
+    assert!(again.duplicate);
+    let mut late = first.follow(&again, Cursor::START);
+    assert_eq!(tell(&mut late).await, Told::Ended(reply.text.clone(), reply));
 }
 
 #[tokio::test]
