@@ -1,7 +1,6 @@
 //! SIGSTOP beyond the lease, then SIGCONT: somebody else has finished, and the one that wakes does no harm.
 
 use regrow_chaos::client::Turn;
-use regrow_store::Store;
 use serde_json::json;
 
 use crate::expected;
@@ -13,7 +12,7 @@ async fn start() -> Scene {
 
 /// Waits until the store knows two replicas, none of which is `old`.
 async fn rejoined(scene: &Scene, old: &str) {
-    let store = scene.store();
+    let store = scene.store().await;
     until(async || {
         let replicas = store.list_replicas().await.unwrap();
         let ids: Vec<String> = replicas.iter().map(|replica| replica.id.to_string()).collect();

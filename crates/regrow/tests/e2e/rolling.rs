@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::expected;
-use crate::scene::{Scene, soon, until};
+use crate::scene::{Scene, Shared, soon, until};
 
 /// Clients, each of which keeps its connection as long as it may.
 const CLIENTS: usize = 8;
@@ -63,9 +63,8 @@ fn address(scene: &Scene, replica: usize) -> std::net::SocketAddr {
     url.trim_start_matches("http://").trim_end_matches("/v1").parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_restart_is_noticed_by_nobody() {
-    let mut scene = Scene::with(3, json!({"regrow": {"noticeSeconds": 2}})).await;
+async fn restart_one_after_the_other(shared: Shared) {
+    let mut scene = Scene::over(shared, 3, json!({"regrow": {"noticeSeconds": 2}})).await;
     let balancer = Balancer::start().await.unwrap();
     for replica in 0..3 {
         balancer.set(replica, address(&scene, replica));
@@ -97,4 +96,14 @@ async fn a_rolling_restart_is_noticed_by_nobody() {
         assert_eq!(scene.rounds(id), [0], "{id} was answered by one model call");
     }
     assert_eq!(scene.model.calls().len(), sent.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_is_noticed_by_nobody() {
+    restart_one_after_the_other(Shared::File).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_on_postgres_is_noticed_by_nobody() {
+    restart_one_after_the_other(Shared::Postgres).await;
 }

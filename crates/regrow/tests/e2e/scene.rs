@@ -4,12 +4,16 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regrow_chaos::client::{Client, Error, Live, Reply, Turn};
 use regrow_chaos::cluster::{Cluster, Options};
 use regrow_chaos::model_server::Server;
+use regrow_store::Store;
+use regrow_store::postgres::{self, PostgresStore};
 use regrow_store::sqlite::{self, SqliteStore};
+use regrow_testbed::postgres::Database;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
@@ -27,8 +31,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
     pub(crate) model: Server,
-    /// The file that the replicas share.
-    store: PathBuf,
+    /// The URL of what the replicas share.
+    store: String,
+    /// It lives as long as this.
+    _database: Option<Database>,
+}
+
+/// What the replicas of a test share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shared {
+    File,
+    Postgres,
 }
 
 /// What a command of the program did.
@@ -68,14 +81,26 @@ impl Scene {
         Self::of(|options| Options { replicas, extra_config, ..options }).await
     }
 
-    /// A cluster with options of its own; a store that they name is an SQLite file.
+    /// The same over one store or the other.
+    pub(crate) async fn over(shared: Shared, replicas: usize, extra_config: Value) -> Self {
+        let database = match shared {
+            Shared::File => None,
+            Shared::Postgres => Some(Database::create().await.unwrap()),
+        };
+        let store = database.as_ref().map(Database::url);
+        let scene = Self::of(|options| Options { replicas, extra_config, store, ..options }).await;
+        Self { _database: database, ..scene }
+    }
+
+    /// A cluster with options of its own.
     pub(crate) async fn of(adapt: impl FnOnce(Options) -> Options) -> Self {
         let model = Server::start().await.unwrap();
         let options = adapt(Options::new(PROGRAM.into(), model.base_url()));
-        let named = options.store.as_ref().map(|url| PathBuf::from(url.trim_start_matches("sqlite:")));
+        let named = options.store.clone();
         let cluster = Cluster::start(options).await.unwrap();
-        let store = named.unwrap_or_else(|| cluster.directory().join("state/regrow.sqlite"));
-        Self { cluster, model, store }
+        let file = || format!("sqlite:{}", cluster.directory().join("state/regrow.sqlite").display());
+        let store = named.unwrap_or_else(file);
+        Self { cluster, model, store, _database: None }
     }
 
     pub(crate) fn client(&self, replica: usize) -> Client {
@@ -119,18 +144,23 @@ impl Scene {
     }
 
     /// The store, seen from a process that is no replica.
-    pub(crate) fn store(&self) -> SqliteStore {
-        SqliteStore::open(&sqlite::Options::new(self.cluster.directory().join("state/regrow.sqlite")))
-            .unwrap()
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        match self.store.strip_prefix("sqlite:") {
+            Some(file) => Arc::new(SqliteStore::open(&sqlite::Options::new(file)).unwrap()),
+            None => {
+                let options = postgres::Options::parse(&self.store, None).unwrap();
+                Arc::new(PostgresStore::open(&options).await.unwrap())
+            }
+        }
     }
 
     /// Runs a command of the program on the cluster's configuration and store.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
         let root = self.cluster.directory();
-        let store = format!("sqlite:{}", self.store.display());
         let (config, state) = (root.join("openclaw.json"), root.join("state"));
         let own = ["--config".as_ref(), config.as_os_str(), "--state-dir".as_ref(), state.as_os_str()];
-        let all = arguments.iter().map(OsStr::new).chain(own).chain(["--store".as_ref(), store.as_ref()]);
+        let all =
+            arguments.iter().map(OsStr::new).chain(own).chain(["--store".as_ref(), self.store.as_ref()]);
         run(all).await
     }
 

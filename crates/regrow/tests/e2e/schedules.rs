@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use regrow_protocol::{RunId, SessionId, SessionKey};
 use regrow_store::{Accept, Accepted, Store};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::scene::{Output, Scene, until};
+use crate::scene::{Output, Scene, Shared, until};
 
 /// Adds a schedule and returns it as it is shown.
 async fn add(scene: &Scene, options: &[&str]) -> Value {
@@ -37,13 +37,12 @@ async fn run_of_tick(store: &dyn Store, session: &SessionKey, id: &str, due_at: 
     }
 }
 
-#[tokio::test]
-async fn each_tick_is_one_run_while_replicas_are_killed() {
-    let mut scene = Scene::start(3).await;
+async fn tick_while_replicas_are_killed(shared: Shared) {
+    let mut scene = Scene::over(shared, 3, json!({})).await;
     let shown = add(&scene, &["--name", "tick", "--every", "1s", "--message", "[[id=tick]]"]).await;
     let (id, session) = (text(&shown, "id"), text(&shown, "sessionKey").parse::<SessionKey>().unwrap());
     let first = shown["state"]["nextRunAtMs"].as_i64().unwrap();
-    let store = scene.store();
+    let store = scene.store().await;
     let runs = async || {
         let runs = store.list_runs(Some(SessionId::of(&session)), 1_000).await.unwrap();
         runs.iter().map(|view| view.run).collect::<Vec<_>>()
@@ -61,7 +60,7 @@ async fn each_tick_is_one_run_while_replicas_are_killed() {
     let (runs, mut of_ticks) = (runs().await, HashSet::new());
     let last = store.due_schedules(0).await.unwrap().now;
     for tick in (first..=last).step_by(1_000) {
-        of_ticks.extend(run_of_tick(&store, &session, id, tick).await);
+        of_ticks.extend(run_of_tick(&*store, &session, id, tick).await);
     }
     assert_eq!(of_ticks, runs.iter().copied().collect(), "each run is that of one tick");
     for run in &runs {
@@ -70,6 +69,16 @@ async fn each_tick_is_one_run_while_replicas_are_killed() {
             ("done".to_owned(), 1)
         );
     }
+}
+
+#[tokio::test]
+async fn each_tick_is_one_run_while_replicas_are_killed() {
+    tick_while_replicas_are_killed(Shared::File).await;
+}
+
+#[tokio::test]
+async fn each_tick_is_one_run_while_replicas_on_postgres_are_killed() {
+    tick_while_replicas_are_killed(Shared::Postgres).await;
 }
 
 #[tokio::test]
