@@ -60,25 +60,21 @@ use self::presence::Presence;
 use self::prune::Pruning;
 use self::reap::Looks;
 use self::wake::Wake;
-use self::writers::Writers;
+use self::writers::Writer;
 use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
     Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
 
-/// Writers of each kind of intent. With one, groups are larger, which takes the server a third less, but each commit waits
-/// for the one before; with four, groups are so small that it takes half as much again.
-const WRITERS: usize = 2;
-
 /// Connections for heartbeats, looks and hints.
 const PULSES: usize = 3;
 
 /// The store. Dropping it closes its connections once what was asked is done.
 pub struct PostgresStore {
-    accepts: Writers<Message>,
-    appends: Writers<Batch>,
-    finishes: Writers<End>,
+    accepts: Writer<Message>,
+    appends: Writer<Batch>,
+    finishes: Writer<End>,
     claims: Claims,
     pruning: Pruning,
     links: Links,
@@ -115,9 +111,9 @@ impl PostgresStore {
             runtime.spawn(Arc::clone(&wake).tell(pulse.clone()));
         }
         Ok(Self {
-            accepts: Writers::start(&links, WRITERS, options.patience),
-            appends: Writers::start(&links, WRITERS, options.patience),
-            finishes: Writers::start(&links, WRITERS, options.patience),
+            accepts: Writer::start(&links, options.patience),
+            appends: Writer::start(&links, options.patience),
+            finishes: Writer::start(&links, options.patience),
             claims: Claims::default(),
             pruning: Pruning::default(),
             links,
