@@ -11,6 +11,10 @@ use clap::{Parser, Subcommand};
 use regrow_chaos::model_server::Server;
 use regrow_chaos::{binary, with_gateway};
 
+// Model and load share the processor with what they measure.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Scripted model server, measurements and clusters for the development of Regrow.
 #[derive(Debug, Parser)]
 #[command(name = "regrow-chaos")]
