@@ -10,10 +10,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use regrow_protocol::EntryKind;
-use regrow_store::{Error, Store};
+use regrow_store::{Error, Layer, Store};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::{Afterwards, Call, Intent, Intercept, Intercepted, Layer};
+use crate::{Afterwards, Call, Intent, Intercept, Intercepted};
 
 /// What a process says on standard error when it meets a fail-point, before the fail-point's name.
 pub const MET: &str = "fail-point met:";

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use regrow_protocol::{EntryKind, Epoch, ReplicaId, RunId, Seq, SessionId};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Finish, Finished, Fired, Firing, Load, LogEntry,
-    NewEntry, Pruned, Reaped, Replica, Retention, RunView, Store, WriteError,
+    NewEntry, Over, Pruned, Reaped, Replica, Retention, RunView, Store, WriteError,
 };
 
-use crate::{Intent, Over};
+use crate::Intent;
 
 /// A call of the store.
 #[derive(Debug, Clone, Copy)]

@@ -6,11 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use regrow_protocol::{ReplicaId, Seq, SessionId};
 use regrow_store::{
-    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, LogEntry, NewEntry, Reaped, Replica,
-    RunState, Store, WriteError,
+    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Layer, LogEntry, NewEntry, Over,
+    Reaped, Replica, RunState, Store, WriteError,
 };
-
-use crate::{Layer, Over};
 
 /// How late a message is written that was acknowledged early.
 const LATE: Duration = Duration::from_millis(150);

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use regrow_faults::{Afterwards, Call, Intercept, Intercepted, Layer};
-use regrow_store::{Error, Store};
+use regrow_faults::{Afterwards, Call, Intercept, Intercepted};
+use regrow_store::{Error, Layer, Store};
 use tokio::sync::{Semaphore, watch};
 
 pub(crate) use regrow_faults::Intent;

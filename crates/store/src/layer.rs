@@ -1,15 +1,15 @@
-//! A store that is made of another one: whatever a fault does not touch goes straight through.
+//! A store that is made of another one: whatever a layer does not touch goes straight through.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
-use regrow_store::{
+use crate::{
     Accept, Accepted, Beat, Claimed, Control, Due, Error, Examination, Finish, Finished, Fired, Firing, Hint,
     Load, LogEntry, NewEntry, Pruned, Reaped, Replica, ReplicaView, Reset, Retention, RunView, RunningView,
     Schedule, ScheduleView, SessionView, Store, WriteError,
 };
+use async_trait::async_trait;
+use regrow_protocol::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 use tokio::sync::broadcast;
 
 /// What lies over another store: each method passes its call on unless it is overridden. See [`Store`] for what the
