@@ -163,6 +163,12 @@ impl Cluster {
         Ok(format!("http://{}/v1", self.process(index)?.ready()?.address))
     }
 
+    /// Where a running replica serves those who watch.
+    pub fn metrics_url(&self, index: usize) -> Result<String> {
+        let metrics = self.process(index)?.ready()?.metrics.as_ref();
+        Ok(format!("http://{}", metrics.context("the replica has no door for metrics")?))
+    }
+
     /// The replica's id, new at each start.
     pub fn replica_id(&self, index: usize) -> Result<&str> {
         Ok(&self.process(index)?.ready()?.replica)

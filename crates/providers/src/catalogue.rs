@@ -1,6 +1,7 @@
 //! The catalogue: which models there are, what is known of them, and who speaks for them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::anthropic::Anthropic;
@@ -8,7 +9,7 @@ use crate::breaker::Breakers;
 use crate::demo::{self, Demo};
 use crate::openai::OpenAi;
 use crate::provider::{Call, Provider};
-use crate::{Api, Error, ModelOptions, ModelRequest, Options, ProviderOptions, Retry};
+use crate::{Api, Error, ModelOptions, ModelRequest, Observer, Options, ProviderOptions, Retry};
 
 /// What is known of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub struct Models {
     names: Vec<String>,
     pub(crate) retry: Retry,
     pub(crate) breakers: Breakers,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 struct Entry {
@@ -70,6 +72,13 @@ impl Models {
         models
     }
 
+    /// The same, and every attempt is told to `observer`.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// What is known of the model called `name`, `provider/model`; none if there is no such provider. A model that is
     /// not listed has default limits, and is thought to read images.
     pub fn info(&self, name: &str) -> Option<ModelInfo> {
@@ -102,7 +111,13 @@ impl Models {
     }
 
     fn empty(retry: Retry) -> Self {
-        Self { providers: HashMap::new(), names: Vec::new(), retry, breakers: Breakers::default() }
+        Self {
+            providers: HashMap::new(),
+            names: Vec::new(),
+            retry,
+            breakers: Breakers::default(),
+            observer: None,
+        }
     }
 
     /// Adds a provider; the error says what is wrong with its options.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::backoff::{Setback, pause};
+use crate::observer::Attempt;
 use crate::provider::{Call, CallError, Provider};
 use crate::size::MAX_ANSWER;
 use crate::{Cause, Completion, Delta, Error, Failure, ModelRequest, Models, OnDelta};
@@ -67,7 +68,12 @@ impl Models {
                 return Err(Verdict::Next(may_pass(last.unwrap_or_else(|| passed_over(name)))));
             }
             tries += 1;
-            let error = match attempts.make(provider, &call, tries).await {
+            let asked = Instant::now();
+            let made = attempts.make(provider, &call, tries).await;
+            if let Some(observer) = &self.observer {
+                observer.attempted(&Attempt::of(name, asked.elapsed(), &made));
+            }
+            let error = match made {
                 Ok(completion) => {
                     self.breakers.succeeded(name);
                     return Ok(completion);

@@ -55,6 +55,10 @@ pub(crate) struct Serve {
     /// them].
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) advertise: Option<String>,
+    /// Port for those who watch: /metrics for Prometheus and /internal/autoscale, without authentication, on the same
+    /// address [default: none].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
     /// What this replica does; may be given twice [default: both].
     #[arg(long, value_enum, value_name = "ROLE")]
     pub(crate) role: Vec<RoleArg>,

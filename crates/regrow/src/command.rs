@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod agent;
+mod announce;
 mod chat;
 mod config;
 mod cron;
@@ -13,6 +14,7 @@ mod replicas;
 mod runs;
 mod serve;
 mod sessions;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -76,6 +76,9 @@ pub enum ProcessState {
 pub struct Ready {
     /// Where it listens, such as `127.0.0.1:18789`.
     pub address: String,
+    /// Where it serves those who watch, if anywhere.
+    #[serde(default)]
+    pub metrics: Option<String>,
     /// Its id in the store, new at each start.
     pub replica: String,
     /// From spawning to serving.

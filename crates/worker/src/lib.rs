@@ -32,4 +32,4 @@ pub use follow::{Follow, Update};
 pub use options::{AgentProfile, Options};
 pub use regrow_store::Error as StoreError;
 pub use submit::{Submission, SubmitError, Ticket};
-pub use worker::{Readiness, Worker};
+pub use worker::{Readiness, Slots, Worker};

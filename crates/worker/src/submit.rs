@@ -1,5 +1,6 @@
 //! Handing a message in: accepted once, or refused with a reason and a time to come back.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,42 @@ pub enum SubmitError {
     },
 }
 
+impl SubmitError {
+    /// All reasons.
+    pub const REASONS: [&'static str; 6] =
+        ["key_reused", "unknown_agent", "queue_full", "overloaded", "draining", "store_unavailable"];
+
+    /// The reason in one word, one of [`REASONS`](Self::REASONS).
+    pub fn reason(&self) -> &'static str {
+        Self::REASONS[self.place()]
+    }
+
+    fn place(&self) -> usize {
+        match self {
+            Self::KeyReused => 0,
+            Self::UnknownAgent(_) => 1,
+            Self::QueueFull { .. } => 2,
+            Self::Overloaded { .. } => 3,
+            Self::Draining => 4,
+            Self::Unavailable { .. } => 5,
+        }
+    }
+}
+
+/// How often this replica has refused a message, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals([AtomicU64; SubmitError::REASONS.len()]);
+
+impl Refusals {
+    fn count(&self, error: &SubmitError) {
+        self.0[error.place()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        SubmitError::REASONS.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+}
+
 /// Whether there is room for more, over all replicas; looked up at most every [`LOAD_FOR`].
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
@@ -87,6 +124,10 @@ pub(crate) struct Admission {
 
 /// Accepts a message. The acceptance goes on even if the caller goes away in the middle of it.
 pub(crate) async fn submit(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, SubmitError> {
+    hand_in(worker, submission).await.inspect_err(|error| worker.refusals.count(error))
+}
+
+async fn hand_in(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, SubmitError> {
     if worker.is_draining() {
         return Err(SubmitError::Draining);
     }

@@ -19,7 +19,7 @@ use crate::cache::Transcripts;
 use crate::lease::Life;
 use crate::live::Board;
 use crate::prompt::Prompts;
-use crate::submit::Admission;
+use crate::submit::{Admission, Refusals};
 use crate::{
     Cursor, Follow, Options, Submission, SubmitError, Ticket, claimer, drain, follow, membership, peer,
     retention, schedule, submit,
@@ -38,6 +38,15 @@ pub enum Readiness {
     Draining,
 }
 
+/// What a replica does and could do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Runs that it drives.
+    pub driven: usize,
+    /// Runs that it could drive beside them.
+    pub free: usize,
+}
+
 /// A replica's worker. Clones share it.
 #[derive(Clone)]
 pub struct Worker {
@@ -54,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) transcripts: Transcripts,
     pub(crate) prompts: Prompts,
     pub(crate) admission: Admission,
+    pub(crate) refusals: Refusals,
     /// One permit per run that may be driven.
     pub(crate) slots: Arc<Semaphore>,
     /// What running messages may weigh.
@@ -150,6 +160,7 @@ impl Worker {
             transcripts: Transcripts::default(),
             prompts: Prompts::default(),
             admission: Admission::default(),
+            refusals: Refusals::default(),
             held: Mutex::default(),
             life: RwLock::new(Arc::new(life)),
             phase: watch::Sender::new(Phase::Serving(Ok(()))),
@@ -214,6 +225,17 @@ impl Worker {
             }
             Phase::Serving(Ok(())) => Readiness::Ready,
         }
+    }
+
+    /// How many runs this replica drives now, and how many more it could.
+    pub fn slots(&self) -> Slots {
+        let driven = self.inner.held.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Slots { driven, free: self.inner.slots.available_permits() }
+    }
+
+    /// How often this replica has refused a message, for each of [`SubmitError::REASONS`].
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.inner.refusals.all()
     }
 
     /// The replica's id in its present life.

@@ -1,6 +1,6 @@
 //! `regrow serve`: one replica, from start to a clean end.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,11 +15,13 @@ use crate::cli::{Common, Serve};
 use crate::client::local;
 use crate::config::{Bind, Role};
 use crate::outcome::Unusable;
-use crate::replica_process::READY_FILE;
 use crate::seams::Seams;
 use crate::state::State;
 use crate::stop::Stop;
 use crate::{descriptors, logging, wiring};
+
+use super::announce::{Serving, announce};
+use super::watch::Watch;
 
 /// How long connections have to close at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -68,6 +70,9 @@ fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
         Advertised::parse(said).map_err(|why| Unusable(format!("--advertise {said}: {why}")))?;
         state.config.regrow.advertise = Some(said.clone());
     }
+    if let Some(port) = serve.metrics_port {
+        state.config.regrow.metrics_port = Some(port);
+    }
     if !serve.role.is_empty() {
         state.config.regrow.roles = serve.role.iter().map(|role| (*role).into()).collect();
     }
@@ -83,7 +88,7 @@ fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gateway_is_open(state: &State) -> bool {
+pub(super) fn gateway_is_open(state: &State) -> bool {
     state.config.gateway.auth.mode == Some(crate::config::AuthMode::None)
 }
 
@@ -91,10 +96,15 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     state.create()?;
     let listener = listen(state)?;
     let address = listener.local_addr().context("the listener has no address")?;
+    let watch = Watch::open(state)?;
     let opened = wiring::store(state, STORE_WITHIN).await?;
     let auth = wiring::auth(state, &*opened)?;
-    let store = (seams.store)(opened);
-    let models = Arc::new(wiring::models(state)?);
+    let (store, models) = ((seams.store)(opened), wiring::models(state)?);
+    let (store, models) = match &watch {
+        Some(watch) => watch.over(store, models),
+        None => (store, models),
+    };
+    let models = Arc::new(models);
     let advertised = advertised(state, address);
     if store.is_shared_across_machines() && advertise::is_loopback(&advertised) {
         tracing::warn!(
@@ -104,7 +114,7 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
         );
     }
     let options = worker_options(state, seams, advertised.clone())?;
-    let worker = Worker::start(options, store, Arc::clone(&models)).await?;
+    let worker = Worker::start(options, Arc::clone(&store), Arc::clone(&models)).await?;
     let shutdown = Shutdown { grace: CLOSE_WITHIN, ..Shutdown::default() };
     let gateway = regrow_gateway::serve(
         gateway_options(state, listener, &models, auth, started)?,
@@ -114,7 +124,11 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     let mut gateway = tokio::spawn(gateway);
     // Whoever reads that it serves may ask it to stop at once.
     let mut stop = Stop::listen()?;
-    announce(state, local(address), &advertised, &worker, started)?;
+    let metrics = watch.as_ref().map(Watch::address);
+    let serving = Serving { address: local(address), metrics: metrics.map(local), advertised: &advertised };
+    announce(state, &serving, &worker, started)?;
+    // It tells of the end as well, until the process is gone.
+    let _watching = watch.map(|watch| tokio::spawn(watch.serve(worker.clone(), store)));
     tokio::select! {
         () = stop.next() => {}
         ended = &mut gateway => {
@@ -145,10 +159,14 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
 }
 
 fn listen(state: &State) -> anyhow::Result<TcpListener> {
-    let address = state.config.gateway.listen_address();
+    listen_at(state.config.gateway.listen_address(), "--port")
+}
+
+/// Listens at an address; `option` is what chooses another port.
+pub(super) fn listen_at(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow::Error::from(Unusable(format!(
-            "{address} is in use; a second replica needs a port of its own: regrow --port {}",
+            "{address} is in use; a second replica needs a port of its own: regrow {option} {}",
             address.port().wrapping_add(1)
         ))),
         _ => anyhow::Error::from(Unusable(format!("cannot listen on {address}: {error}"))),
@@ -206,76 +224,4 @@ fn gateway_options(
         started,
         version: env!("CARGO_PKG_VERSION"),
     })
-}
-
-/// Tells people where the gateway is and how to try it, and a supervisor (by the file that it names in
-/// `REGROW_READY_FILE`) that it serves.
-fn announce(
-    state: &State,
-    address: SocketAddr,
-    advertised: &str,
-    worker: &Worker,
-    started: Instant,
-) -> anyhow::Result<()> {
-    let elapsed = started.elapsed().as_millis();
-    let url = format!("http://{address}");
-    let configured = &state.config.gateway.auth;
-    let generated = configured.token.is_none() && configured.password.is_none() && !gateway_is_open(state);
-    let bearer =
-        if generated { format!("$(cat {})", state.token_path().display()) } else { "$TOKEN".to_owned() };
-    let header = if gateway_is_open(state) {
-        String::new()
-    } else {
-        format!("-H \"Authorization: Bearer {bearer}\" ")
-    };
-    let mut out = std::io::stdout().lock();
-    let mut say = || -> std::io::Result<()> {
-        writeln!(out, "Regrow {} serves at {url} after {elapsed} ms", env!("CARGO_PKG_VERSION"))?;
-        match &state.config_path {
-            Some(path) => writeln!(out, "  configuration  {}", path.display())?,
-            None => writeln!(
-                out,
-                "  configuration  defaults (none at {})",
-                state.directory.join("openclaw.json").display()
-            )?,
-        }
-        if advertised != address.to_string() {
-            writeln!(out, "  for peers      {advertised}")?;
-        }
-        if generated {
-            writeln!(out, "  token          {}", state.token_path().display())?;
-        }
-        if state.config.models.providers.is_empty() {
-            writeln!(
-                out,
-                "  model          the built-in demo model; configure models.providers for a real one"
-            )?;
-        }
-        writeln!(
-            out,
-            "  try            curl -N {url}/v1/chat/completions {header}-H 'Content-Type: application/json' \\"
-        )?;
-        writeln!(
-            out,
-            "                   -d '{{\"model\":\"openclaw\",\"user\":\"me\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
-        )?;
-        writeln!(out, "  or             regrow chat")?;
-        out.flush()
-    };
-    // Nobody reading standard output is no reason not to serve.
-    let _ = say();
-    match std::env::var_os(READY_FILE) {
-        Some(path) => write_ready_file(std::path::Path::new(&path), address, worker),
-        None => Ok(()),
-    }
-}
-
-fn write_ready_file(path: &std::path::Path, address: SocketAddr, worker: &Worker) -> anyhow::Result<()> {
-    let ready = serde_json::json!({
-        "address": address.to_string(),
-        "replica": worker.replica().to_string(),
-        "pid": std::process::id(),
-    });
-    let aside = path.with_extension("writing");
-    std::fs::write(&aside, ready.to_string()).and_then(|()| std::fs::rename(&aside, path)).context(READY_FILE)
 }

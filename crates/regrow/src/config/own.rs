@@ -20,6 +20,9 @@ pub struct RegrowConfig {
     /// Where other replicas reach this one: `HOST` or `HOST:PORT`. Unset means the address that it listens at, or that of
     /// the interface on the way out if it listens at all of them.
     pub advertise: Option<String>,
+    /// The port for those who watch: `/metrics` and `/internal/autoscale`, without authentication, on the same address as
+    /// the gateway. Unset means none.
+    pub metrics_port: Option<u16>,
     /// What this replica does.
     pub roles: Vec<Role>,
     /// How many runs this replica executes at once; unset means a number that fits the machine.
@@ -56,6 +59,7 @@ impl Default for RegrowConfig {
             store_password: None,
             store_connections: None,
             advertise: None,
+            metrics_port: None,
             roles: vec![Role::Gateway, Role::Worker],
             slots: None,
             max_queued: 128,

@@ -20,6 +20,7 @@ mod followers;
 mod idempotency;
 mod limits;
 mod memory;
+mod metrics;
 mod model_failures;
 mod order;
 mod parent;

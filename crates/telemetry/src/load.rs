@@ -1,0 +1,70 @@
+//! How much all replicas have to do: the same figures from each of them, because they come from the store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regrow_store::{Error, Store};
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+/// How long figures are good for: however many ask, the store is asked once in this time.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// What autoscalers read. Sessions, not messages: the messages of one session wait for each other anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Load {
+    /// Sessions that wait for a replica.
+    pub(crate) ready: u64,
+    /// Sessions that run.
+    pub(crate) running: u64,
+    /// Runs that all living replicas can drive at once.
+    pub(crate) slots: u64,
+    /// Replicas that live and are not leaving.
+    pub(crate) replicas: u64,
+    /// How long the first session that waits has waited.
+    pub(crate) oldest_ready_seconds: f64,
+    /// How many replicas' slots would be full with what is ready and running.
+    pub(crate) load: f64,
+}
+
+/// The store, asked seldom.
+pub(crate) struct Looks {
+    store: Arc<dyn Store>,
+    last: Mutex<Option<(Instant, Load)>>,
+}
+
+impl Looks {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, last: Mutex::default() }
+    }
+
+    /// The load now. Who comes while it is looked up waits for the same answer.
+    pub(crate) async fn load(&self) -> Result<Load, Error> {
+        let mut last = self.last.lock().await;
+        if let Some((at, load)) = *last
+            && at.elapsed() < GOOD_FOR
+        {
+            return Ok(load);
+        }
+        let load = self.look().await?;
+        *last = Some((Instant::now(), load));
+        Ok(load)
+    }
+
+    async fn look(&self) -> Result<Load, Error> {
+        let (load, replicas) = (self.store.load().await?, self.store.list_replicas().await?);
+        let alive = replicas.iter().filter(|replica| !replica.draining && !replica.expires_in.is_zero());
+        let (number, slots) =
+            alive.fold((0, 0), |(number, slots), replica| (number + 1, slots + u64::from(replica.slots)));
+        let work = (load.ready + load.running) as f64;
+        Ok(Load {
+            ready: load.ready,
+            running: load.running,
+            slots,
+            replicas: number,
+            oldest_ready_seconds: load.oldest_ready.as_secs_f64(),
+            load: if slots == 0 { work } else { work * number as f64 / slots as f64 },
+        })
+    }
+}

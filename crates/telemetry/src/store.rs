@@ -1,0 +1,149 @@
+//! A layer over the store that counts what passes and how long it takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use prometheus::{Histogram, IntCounter};
+use regrow_protocol::{ReplicaId, RunId, Seq};
+use regrow_store::{
+    Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Load, NewEntry, Over, Reaped,
+    RunStatus, RunView, Store, WriteError,
+};
+
+use crate::counts::{Counts, INTENTS};
+
+/// One kind of intent.
+struct Intent {
+    seconds: Histogram,
+    errors: IntCounter,
+}
+
+/// The layer.
+pub(crate) struct Measured {
+    below: Arc<dyn Store>,
+    counts: Arc<Counts>,
+    /// In the order of [`INTENTS`].
+    intents: [Intent; INTENTS.len()],
+}
+
+const ACCEPT: usize = 0;
+const CLAIM: usize = 1;
+const APPEND: usize = 2;
+const FINISH: usize = 3;
+const RELEASE: usize = 4;
+const HEARTBEAT: usize = 5;
+const REAP: usize = 6;
+const FIND_RUN: usize = 7;
+const LOAD: usize = 8;
+
+impl Measured {
+    pub(crate) fn new(below: Arc<dyn Store>, counts: Arc<Counts>) -> Self {
+        let intents = INTENTS.map(|intent| Intent {
+            seconds: counts.store_seconds.with_label_values(&[intent]),
+            errors: counts.store_errors.with_label_values(&[intent]),
+        });
+        Self { below, counts, intents }
+    }
+
+    /// Takes the time of a call.
+    async fn time<T, E: Failed>(
+        &self,
+        intent: usize,
+        call: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        let (intent, begun) = (&self.intents[intent], Instant::now());
+        let answer = call.await;
+        intent.seconds.observe(begun.elapsed().as_secs_f64());
+        if let Err(error) = &answer {
+            if error.is_fenced() { self.counts.fenced.inc() } else { intent.errors.inc() }
+        }
+        answer
+    }
+}
+
+/// What an error means here.
+trait Failed {
+    /// The lease is gone: the store works.
+    fn is_fenced(&self) -> bool;
+}
+
+impl Failed for Error {
+    fn is_fenced(&self) -> bool {
+        false
+    }
+}
+
+impl Failed for WriteError {
+    fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced)
+    }
+}
+
+#[async_trait]
+impl Over for Measured {
+    fn below(&self) -> &dyn Store {
+        &*self.below
+    }
+
+    async fn accept(&self, message: Accept) -> Result<Accepted, Error> {
+        let answer = self.time(ACCEPT, self.below.accept(message)).await?;
+        match answer {
+            Accepted::New { .. } => self.counts.accepted.inc(),
+            Accepted::Duplicate { .. } => self.counts.duplicates.inc(),
+            // Who asked counts the refusal.
+            Accepted::Full { .. } => {}
+        }
+        Ok(answer)
+    }
+
+    async fn claim(&self, replica: ReplicaId, most: usize) -> Result<Vec<Claimed>, Error> {
+        let claimed = self.time(CLAIM, self.below.claim(replica, most)).await?;
+        let resumed = claimed.iter().filter(|claimed| claimed.attempt > 1).count();
+        self.counts.resumed.inc_by(resumed as u64);
+        Ok(claimed)
+    }
+
+    async fn append(
+        &self,
+        claimed: &mut Claimed,
+        entries: &[NewEntry],
+        context_base: Option<Seq>,
+    ) -> Result<Control, WriteError> {
+        self.time(APPEND, self.below.append(claimed, entries, context_base)).await
+    }
+
+    async fn finish(&self, claimed: &Claimed, finish: &Finish) -> Result<Finished, WriteError> {
+        let answer = self.time(FINISH, self.below.finish(claimed, finish)).await?;
+        let status = match finish.status {
+            RunStatus::Done => "done",
+            RunStatus::Failed => "failed",
+            RunStatus::Aborted => "aborted",
+        };
+        self.counts.ended.with_label_values(&[status]).inc();
+        Ok(answer)
+    }
+
+    async fn release(&self, claimed: &Claimed) -> Result<(), WriteError> {
+        self.time(RELEASE, self.below.release(claimed)).await
+    }
+
+    async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
+        self.time(HEARTBEAT, self.below.heartbeat(replica)).await
+    }
+
+    async fn reap(&self) -> Result<Reaped, Error> {
+        let reaped = self.time(REAP, self.below.reap()).await?;
+        self.counts.takeovers.inc_by(reaped.lanes);
+        self.counts.lost_replicas.inc_by(reaped.replicas.len() as u64);
+        Ok(reaped)
+    }
+
+    async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {
+        self.time(FIND_RUN, self.below.find_run(run)).await
+    }
+
+    async fn load(&self) -> Result<Load, Error> {
+        self.time(LOAD, self.below.load()).await
+    }
+}
