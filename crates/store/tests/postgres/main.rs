@@ -7,6 +7,7 @@
     reason = "in a test, a panic is the report"
 )]
 
+mod autoscale;
 #[path = "../conformance/suite.rs"]
 mod conformance;
 mod harness;

@@ -11,6 +11,12 @@ use crate::harness::PostgresHarness;
 /// What the manual says that an administrator says.
 const MANUAL: &str = include_str!("../../../../docs/operations.md");
 
+/// All migrations, as they are released.
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    include_str!("../../src/postgres/migrations/0001_init.sql"),
+    include_str!("../../src/postgres/migrations/0002_autoscale.sql"),
+];
+
 /// The rights of a role that only works with the schema, as the manual has them.
 fn rights(database: &str) -> String {
     let from = MANUAL.find("GRANT CONNECT ON DATABASE regrow").unwrap();
@@ -130,6 +136,23 @@ async fn a_damaged_description_is_refused_untouched() {
         drop(PostgresStore::open(&harness.options("a")).await.unwrap());
         harness.client.batch_execute(damage).await.unwrap();
         assert_refused(&harness, "damaged").await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_each_earlier_version_is_brought_up_to_date() {
+    for version in 1..SCHEMA_VERSION {
+        let harness = PostgresHarness::open().await;
+        harness.client.batch_execute("CREATE SCHEMA regrow").await.unwrap();
+        for migration in &MIGRATIONS[..usize::try_from(version).unwrap()] {
+            harness.client.batch_execute(migration).await.unwrap();
+        }
+        let mark = format!("UPDATE regrow.meta SET value = '{version}' WHERE name = 'schema_version'");
+        harness.client.batch_execute(&mark).await.unwrap();
+        let options = harness.options("new");
+        assert_eq!(PostgresStore::version(&options).await.unwrap(), Some(version));
+        basics::go_through(&PostgresStore::open(&options).await.unwrap(), "new").await;
+        assert_eq!(PostgresStore::version(&options).await.unwrap(), Some(SCHEMA_VERSION));
     }
 }
 
