@@ -1,6 +1,6 @@
 //! The start: is there a server, is it the right one, may we use it? Each "no" says what to do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -14,7 +14,7 @@ use crate::Error;
 const OLDEST_SERVER: i64 = 140_000;
 
 /// How often a server that cannot be reached is tried again.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What the start has found.
 pub(super) struct Started {
@@ -24,10 +24,56 @@ pub(super) struct Started {
     pub(super) pooled: bool,
 }
 
-/// Connects, checks the server, and brings the schema up to date.
+/// Connects, checks the server, and brings the schema up to date. What fails on the way and may pass is tried again from the
+/// beginning, for as long as the options say.
 pub(super) async fn start(options: &Options) -> Result<Started, Error> {
-    let client = first_connection(options).await?;
-    check_server(&client, options).await?;
+    let mut patience = Patience::new(options);
+    loop {
+        match prepare(options).await {
+            Err(error) => patience.bear(error).await?,
+            prepared => return prepared,
+        }
+    }
+}
+
+/// A connection for one look at the database; nothing is changed.
+pub(super) async fn look(options: &Options) -> Result<Client, Error> {
+    let mut patience = Patience::new(options);
+    loop {
+        match connect(options).await {
+            Err(error) => patience.bear(error).await?,
+            connected => return connected,
+        }
+    }
+}
+
+/// How long a store is waited for.
+struct Patience {
+    lasts: Duration,
+    begun: Instant,
+    told: bool,
+}
+
+impl Patience {
+    fn new(options: &Options) -> Self {
+        Self { lasts: options.start_patience, begun: Instant::now(), told: false }
+    }
+
+    /// Waits a while before another try, unless none would do better or it took too long already.
+    async fn bear(&mut self, error: Error) -> Result<(), Error> {
+        if !error.is_retryable() || self.begun.elapsed() >= self.lasts {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(%error, patience = ?self.lasts, "waiting for the store");
+        }
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
+}
+
+async fn prepare(options: &Options) -> Result<Started, Error> {
+    let client = connect(options).await?;
     let cluster_secret = schema::migrate(&client, options.user()).await?;
     let pooled = presence::is_pooled(options).await.map_err(|failure| explain(options, failure))?;
     if pooled {
@@ -41,39 +87,17 @@ pub(super) async fn start(options: &Options) -> Result<Started, Error> {
     Ok(Started { cluster_secret, pooled })
 }
 
-/// A connection for one look at the database; nothing is changed.
-pub(super) async fn look(options: &Options) -> Result<Client, Error> {
-    let client = first_connection(options).await?;
+/// The first connection tells whether there will be others, and whose server it is.
+async fn connect(options: &Options) -> Result<Client, Error> {
+    let connected = within(options.patience, options.config.connect(options.tls.clone()));
+    let (client, connection) = connected.await.map_err(|failure| explain(options, failure))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = whole(&error), "the first connection to PostgreSQL ended");
+        }
+    });
     check_server(&client, options).await?;
     Ok(client)
-}
-
-/// The first connection tells whether there will be others. A server that is not there yet is waited for.
-async fn first_connection(options: &Options) -> Result<Client, Error> {
-    let begun = Instant::now();
-    let mut told = false;
-    loop {
-        let connected = within(options.patience, options.config.connect(options.tls.clone()));
-        let failure = match connected.await {
-            Ok((client, connection)) => {
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(error = whole(&error), "the first connection to PostgreSQL ended");
-                    }
-                });
-                return Ok(client);
-            }
-            Err(failure) => failure,
-        };
-        let error = explain(options, failure);
-        if !error.is_retryable() || begun.elapsed() >= options.start_patience {
-            return Err(error);
-        }
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(%error, patience = ?options.start_patience, "waiting for the store");
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 async fn check_server(client: &Client, options: &Options) -> Result<(), Error> {

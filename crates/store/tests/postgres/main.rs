@@ -15,6 +15,7 @@ mod membership;
 mod pooler;
 mod races;
 mod schema;
+mod start;
 mod statements;
 mod tls;
 mod vacuum;
