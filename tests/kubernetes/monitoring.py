@@ -1,0 +1,46 @@
+"""Alerts and dashboard: their queries parse, and ask only for metrics that Regrow has."""
+
+import json
+import re
+
+# The contract. A histogram has _bucket, _sum and _count.
+METRICS = set(
+    """regrow_lanes_ready regrow_lanes_running regrow_oldest_ready_seconds regrow_slots regrow_replicas
+    regrow_runs_running regrow_slots_free regrow_ready regrow_draining regrow_build_info
+    regrow_accepted_total regrow_refused_total regrow_runs_ended_total regrow_takeovers_total
+    regrow_takeover_seconds_bucket regrow_fenced_total regrow_store_seconds_bucket regrow_store_errors_total
+    regrow_model_calls_total regrow_model_call_seconds_bucket regrow_tokens_total regrow_event_loop_lag_seconds
+    process_resident_memory_bytes process_cpu_seconds_total process_open_fds process_max_fds
+    process_start_time_seconds""".split()
+)
+METRIC = re.compile(r"\b(?:regrow|process)_[a-z_]+\b")
+
+
+def queries(alerts, dashboard):
+    """Every query with the place where it stands."""
+    for group in alerts["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+    for panel in json.loads(dashboard)["panels"]:
+        for target in panel["targets"]:
+            yield f"panel {panel['title']}", target["expr"].replace("$__rate_interval", "5m")
+
+
+def complaints(alerts, dashboard, parse):
+    for at, query in queries(alerts, dashboard):
+        for metric in sorted(set(METRIC.findall(query)) - METRICS):
+            yield f"{at} asks for {metric}, which Regrow has not"
+        if parse:
+            try:
+                parse(query)
+            except Exception as why:  # the parser has no type of its own for it
+                yield f"{at}: {why}"
+    for group in alerts["groups"]:
+        for rule in group["rules"]:
+            if rule["labels"].get("severity") not in ("critical", "warning"):
+                yield f"{rule['alert']} has no severity"
+            if not rule["annotations"].get("summary") or not rule["annotations"].get("description"):
+                yield f"{rule['alert']} does not say what it means"
+    panels = json.loads(dashboard)["panels"]
+    if len({p["id"] for p in panels}) != len(panels):
+        yield "two panels have one id"
