@@ -199,7 +199,12 @@ impl Follow {
             return Ok(());
         }
         let mut longest = POLL.1;
-        match self.look_up().await {
+        // A peer that hangs is not waited for once another one drives the run.
+        let located = tokio::select! {
+            located = self.look_up() => located,
+            () = moved.as_mut() => return Ok(()),
+        };
+        match located {
             Ok(Located::At(source)) => {
                 self.store_away_since = None;
                 self.source = source;

@@ -1,5 +1,7 @@
 //! Live text from one replica to another over HTTP.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -87,6 +89,28 @@ async fn a_peer_whose_door_closes_is_followed_through_the_store() {
     soon(driving.abort(ticket.run)).await.unwrap();
     let Told::Ended(rest, reply) = tell(&mut follow).await else { panic!("diverged") };
     assert_eq!((rest.as_str(), &reply.text), ("", &half()));
+}
+
+#[tokio::test]
+async fn a_peer_that_hangs_is_not_waited_for_once_another_one_drives_the_run() {
+    let scene = Scene::start().await;
+    // Whoever connects here hears nothing.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let first = scene.replica_with(&[], |options| options.address = address).await;
+    let watching = scene.replica_with(&[], |options| options.runs = false).await;
+    let ticket = first.send("s", STUCK).await;
+    soon(scene.model.wait_for("a", 8)).await;
+    let mut follow = watching.follow(&ticket, Cursor::START);
+    let told = tokio::spawn(async move { tell(&mut follow).await });
+    let _waiting = soon(silent.accept()).await.unwrap();
+    first.lose_life();
+    let second = scene.replica(&[]).await;
+    // A silent peer is given up after two seconds.
+    let told =
+        tokio::time::timeout(Duration::from_millis(1_500), told).await.expect("it still waits").unwrap();
+    let reply = second.ended(&ticket).await;
+    assert_eq!(told, Told::Ended(reply.text.clone(), reply));
 }
 
 #[tokio::test]
