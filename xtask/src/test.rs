@@ -1,7 +1,8 @@
-//! All tests: the workspace's own, and those with OpenAI's clients.
+//! All tests: the workspace's own, those of the Kubernetes manifests, and those with OpenAI's clients.
 
 use anyhow::Result;
 
+use crate::kubernetes;
 use crate::postgres::{self, Shared};
 use crate::sdk;
 use crate::step::{run as run_command, step, succeeds};
@@ -16,6 +17,7 @@ pub(crate) fn run(with_sdk: bool, runner: &[&str]) -> Result<()> {
     let database = Shared::start()?;
     run_workspace(runner, &database)?;
     drop(database);
+    kubernetes::run()?;
     if let Some(clients) = clients {
         clients.run()?;
     }
