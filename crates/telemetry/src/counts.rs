@@ -76,7 +76,7 @@ impl Counts {
             lanes_running: add(to, gauge("lanes_running", "Sessions that run, in all"))?,
             oldest_ready: add(to, gauge("oldest_ready_seconds", "How long the first of them has waited"))?,
             slots: add(to, gauge("slots", "Runs that all living replicas can drive at once"))?,
-            replicas: add(to, gauge("replicas", "Replicas that live and are not leaving"))?,
+            replicas: add(to, gauge("replicas", "Replicas that live, drive runs and are not leaving"))?,
         };
         counts.begin_at_zero();
         Ok(counts)

@@ -20,7 +20,7 @@ pub(crate) struct Load {
     pub(crate) running: u64,
     /// Runs that all living replicas can drive at once.
     pub(crate) slots: u64,
-    /// Replicas that live and are not leaving.
+    /// Replicas that live, drive runs and are not leaving.
     pub(crate) replicas: u64,
     /// How long the first session that waits has waited.
     pub(crate) oldest_ready_seconds: f64,
@@ -54,7 +54,9 @@ impl Looks {
 
     async fn look(&self) -> Result<Load, Error> {
         let (load, replicas) = (self.store.load().await?, self.store.list_replicas().await?);
-        let alive = replicas.iter().filter(|replica| !replica.draining && !replica.expires_in.is_zero());
+        let alive = replicas
+            .iter()
+            .filter(|replica| replica.slots > 0 && !replica.draining && !replica.expires_in.is_zero());
         let (number, slots) =
             alive.fold((0, 0), |(number, slots), replica| (number + 1, slots + u64::from(replica.slots)));
         let work = (load.ready + load.running) as f64;

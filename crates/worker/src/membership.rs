@@ -40,7 +40,8 @@ pub(crate) async fn join(store: &dyn Store, options: &Options, id: ReplicaId) ->
         id,
         address: options.address.clone(),
         version: options.version.clone(),
-        slots: options.slots,
+        // Who drives no runs has no room for any.
+        slots: if options.runs { options.slots } else { 0 },
         lease: options.lease,
     };
     store.join(&replica).await?;

@@ -230,7 +230,8 @@ impl Worker {
     /// How many runs this replica drives now, and how many more it could.
     pub fn slots(&self) -> Slots {
         let driven = self.inner.held.lock().unwrap_or_else(PoisonError::into_inner).len();
-        Slots { driven, free: self.inner.slots.available_permits() }
+        let free = if self.inner.options.runs { self.inner.slots.available_permits() } else { 0 };
+        Slots { driven, free }
     }
 
     /// How often this replica has refused a message, for each of [`SubmitError::REASONS`].

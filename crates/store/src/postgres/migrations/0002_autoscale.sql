@@ -11,4 +11,4 @@ FROM (SELECT
     coalesce((SELECT extract(epoch FROM now() - min(ready_at))::float8 FROM regrow.lanes WHERE state = 1), 0)
       AS oldest_ready_seconds) AS l,
   (SELECT count(*) AS replicas, coalesce(sum(slots), 0)::bigint AS slots
-    FROM regrow.replicas WHERE expires_at > now() AND NOT draining) AS r;
+    FROM regrow.replicas WHERE expires_at > now() AND NOT draining AND slots > 0) AS r;
