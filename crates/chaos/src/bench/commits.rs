@@ -1,15 +1,16 @@
 //! Turns beside what the server commits at all: `pgbench` inserts one small row in a commit, in turns with turns.
 //!
 //! A turn without tools is two commits, so half of `pgbench`'s rate is what turns could come to if only their commits
-//! took time, each had one of its own, and nothing else ran on the machine. Beside the rates stands what the server takes
-//! of its processor for each, because that does not depend on who else wants the cores.
+//! took time, each had one of its own, and nothing else ran on the machine. Transactions of `pgbench`'s own, which do
+//! something before they commit, stand beside it; and what the server takes of its processor for each, because that does
+//! not depend on who else wants the cores.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::cpu::per_turn;
-use super::pgbench::Pgbench;
+use super::pgbench::{Pgbench, What};
 use super::stage::{QUESTION, Stage};
 use super::{Options, Section};
 use crate::load::{self, Limit};
@@ -49,6 +50,7 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
     let stage = Stage::warm(options, 1).await?;
     let clients = best(&pgbench, time).await?;
     let (mut rate, mut commits, mut used) = (0.0, 0, ServerTime(Some(Duration::ZERO)));
+    let mut own = 0.0;
     let mut rows = ROWS.map(|(id, clients)| Row {
         id,
         clients,
@@ -57,10 +59,11 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
     });
     for slice in 0..options.scale.slices {
         let before = options.server_time()?;
-        let ran = pgbench.run(clients, time).await?;
+        let ran = pgbench.run(What::Row, clients, time).await?;
         used.add(before, options.server_time()?);
         rate += ran.per_second / options.scale.slices as f64;
         commits += ran.commits;
+        own += pgbench.run(What::Own, clients, time).await?.per_second / options.scale.slices as f64;
         for row in &mut rows {
             row.go_on(options, &stage, slice).await?;
         }
@@ -68,8 +71,10 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
     section.add("pgbench", format!("pgbench, {clients} clients: commits per second"), "", rate);
     let of_two = used.for_each(commits).map(|time| time * COMMITS);
     section.add_if("pgbench.server", "pgbench: the server, for two commits", "ms", of_two, NOT_OURS);
+    let name = format!("pgbench's own transactions, {clients} clients: per second");
+    section.add("pgbench.own", name, "", own);
     for row in &rows {
-        row.report(section, rate);
+        row.report(section, rate, own);
     }
     Ok(())
 }
@@ -78,7 +83,7 @@ pub(super) async fn measure(options: &Options, section: &mut Section) -> Result<
 async fn best(pgbench: &Pgbench, time: Duration) -> Result<usize> {
     let (mut best, mut most) = (CLIENTS[0], 0.0);
     for clients in CLIENTS {
-        let rate = pgbench.run(clients, time).await?.per_second;
+        let rate = pgbench.run(What::Row, clients, time).await?.per_second;
         (best, most) = if rate > most { (clients, rate) } else { (best, most) };
     }
     Ok(best)
@@ -94,11 +99,13 @@ impl Row {
         Ok(())
     }
 
-    fn report(&self, section: &mut Section, commits: f64) {
+    fn report(&self, section: &mut Section, commits: f64, own: f64) {
         let (id, name) = (self.id, format!("{} at once", self.clients));
         section.add_load(id, &name, &self.load, false);
         let ratio = self.load.turns_per_second() / (commits / COMMITS);
         section.add(&format!("{id}.ratio"), format!("{name}: to half of pgbench"), "times", ratio);
+        let ratio = self.load.turns_per_second() / (own / COMMITS);
+        section.add(&format!("{id}.own_ratio"), format!("{name}: to half of its own"), "times", ratio);
         let used = self.server.for_each(self.load.ok);
         section.add_if(
             &format!("{id}.server"),

@@ -1,4 +1,5 @@
-//! `pgbench`: how many commits a PostgreSQL server makes in a second, with nothing but one small row in each.
+//! `pgbench`: how many commits a PostgreSQL server makes in a second, with nothing but one small row in each, and with
+//! transactions of its own.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +12,18 @@ use tokio::process::Command;
 /// One row in a commit.
 const SCRIPT: &str =
     "INSERT INTO rows (body) VALUES ('a row as small as a commit can have that is of any use');\n";
+
+/// What is committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// One small row.
+    Row,
+    /// A transaction as `pgbench` makes them if nothing is said, which is that of TPC-B: three updates, a look and a row.
+    Own,
+}
+
+/// How it commits.
+const LOAD: &[&str] = &["--no-vacuum", "--protocol=prepared", "--jobs=2"];
 
 /// The shortest time that it takes to tell a rate from the making of connections.
 const SECONDS: u64 = 2;
@@ -36,18 +49,31 @@ impl Pgbench {
     pub(super) async fn prepare(database: Database) -> Result<Self> {
         let installation = tokio::task::spawn_blocking(Installation::find).await??;
         database.connect().await?.batch_execute(TABLE).await?;
-        Ok(Self { installation, database })
+        let pgbench = Self { installation, database };
+        pgbench.call(&["--initialize", "--quiet", "--scale=10"], "").await?;
+        Ok(pgbench)
     }
 
     /// Commits for a while, with so many clients.
-    pub(super) async fn run(&self, clients: usize, time: Duration) -> Result<Ran> {
-        let (server, clients) = (self.database.server(), clients.to_string());
+    pub(super) async fn run(&self, what: What, clients: usize, time: Duration) -> Result<Ran> {
+        let clients = clients.to_string();
         // Whole seconds is all that it knows.
         let seconds = time.as_secs().max(SECONDS).to_string();
+        let (file, script): (&[&str], _) = match what {
+            What::Row => (&["--file=-"], SCRIPT),
+            What::Own => (&[], ""),
+        };
+        let arguments = [LOAD, file, &["--client", clients.as_str(), "--time", seconds.as_str()]].concat();
+        let said = self.call(&arguments, script).await?;
+        Ran::read(&said).with_context(|| format!("pgbench says no rate:\n{said}"))
+    }
+
+    /// Calls it and returns what it says.
+    async fn call(&self, arguments: &[&str], script: &str) -> Result<String> {
+        let server = self.database.server();
         let mut command = Command::from(self.installation.command("pgbench"));
         command
-            .args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--file=-"])
-            .args(["--client", &clients, "--time", &seconds])
+            .args(arguments)
             .args(["--host", server.host(), "--port", &server.port().to_string()])
             .args(["--username", server.user(), self.database.name()])
             .env("PGPASSWORD", server.password())
@@ -56,15 +82,15 @@ impl Pgbench {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut running = command.spawn().context("cannot run pgbench, which comes with PostgreSQL")?;
-        let mut script = running.stdin.take().context("pgbench takes no script")?;
-        script.write_all(SCRIPT.as_bytes()).await?;
-        drop(script);
+        let mut input = running.stdin.take().context("pgbench takes no script")?;
+        input.write_all(script.as_bytes()).await?;
+        drop(input);
         let output = running.wait_with_output().await?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        match Ran::read(&said) {
-            Some(ran) if output.status.success() => Ok(ran),
-            _ => bail!("pgbench: {}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr)),
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("pgbench: {}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
+        Ok(said)
     }
 }
 
