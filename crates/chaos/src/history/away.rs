@@ -8,12 +8,15 @@ use super::{Answer, HarmKind, History, Promise, Violation};
 /// machine.
 const IN_TIME: Duration = Duration::from_secs(7);
 
+/// How long a process that is killed may take from closing its connections until it counts as ended.
+const DYING: Duration = Duration::from_millis(200);
+
 pub(super) fn judge(history: &History) -> impl Iterator<Item = Violation> + '_ {
     history.probes.iter().filter_map(|probe| {
         let mut harms = history.harms.iter().filter(|harm| {
             matches!(harm.kind, HarmKind::Kill | HarmKind::Pause | HarmKind::Stall)
                 && harm.replica.is_none_or(|replica| replica == probe.replica)
-                && harm.from <= probe.answered
+                && harm.from <= probe.answered + DYING
         });
         // Whoever was killed or stood still at the time said nothing.
         let is_harmed = harms.clone().any(|harm| harm.until >= probe.asked);

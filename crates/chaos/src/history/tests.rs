@@ -185,5 +185,6 @@ fn who_is_cut_off_refuses_in_time_and_comes_back() {
     }
     assert_eq!(found(Answer::Nobody, 20, &[harm(HarmKind::Kill, 0, 50)]), 0, "it is not back yet");
     assert_eq!(found(Answer::Lost, 20, &[harm(HarmKind::Kill, 0, 50)]), 1, "it was back");
+    assert_eq!(found(Answer::Lost, 20, &[harm(HarmKind::Kill, 0, 150)]), 0, "its connections went first");
     assert_eq!(found(Answer::Other(200), 20, &killed), 1, "who is cut off can accept nothing");
 }
