@@ -24,6 +24,9 @@ use crate::workspace;
 /// Claims of a run without progress before it is given up.
 const ATTEMPTS: u32 = 3;
 
+/// The provider of the model that answers when none is configured.
+pub(crate) const DEMO_PROVIDER: &str = "demo";
+
 /// The model that answers when no provider is configured.
 const DEMO: &str = "demo/demo";
 

@@ -11,6 +11,7 @@ use regrow_worker::Worker;
 
 use super::serve::listen_at;
 use crate::state::State;
+use crate::wiring;
 
 /// What of the program's source this is, if the build was told.
 const REVISION: Option<&str> = option_env!("REGROW_REVISION");
@@ -29,7 +30,11 @@ impl Watch {
         let listener = listen_at(address, "--metrics-port")?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), REVISION.unwrap_or("unknown"))
             .context("cannot make the metrics")?;
-        state.config.models.providers.keys().for_each(|provider| metrics.begin_provider(provider));
+        let providers = &state.config.models.providers;
+        providers.keys().for_each(|provider| metrics.begin_provider(provider));
+        if providers.is_empty() {
+            metrics.begin_provider(wiring::DEMO_PROVIDER);
+        }
         Ok(Some(Self { listener, metrics }))
     }
 
