@@ -14,7 +14,7 @@ use crate::config::Role;
 /// Without a command it serves: `regrow` is `regrow serve`. Start it more than once (with other ports) on the same state
 /// directory, and the replicas share all sessions: when one dies in the middle of a reply, another one continues it.
 #[derive(Debug, Parser)]
-#[command(name = "regrow", version, max_term_width = 100)]
+#[command(name = "regrow", version = crate::version::shown(), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,

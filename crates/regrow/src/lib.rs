@@ -13,6 +13,7 @@ mod state;
 mod stop;
 mod store_url;
 mod table;
+mod version;
 mod wiring;
 mod workspace;
 

@@ -11,10 +11,7 @@ use regrow_worker::Worker;
 
 use super::serve::listen_at;
 use crate::state::State;
-use crate::wiring;
-
-/// What of the program's source this is, if the build was told.
-const REVISION: Option<&str> = option_env!("REGROW_REVISION");
+use crate::{version, wiring};
 
 /// An open door that nobody is served at yet.
 pub(super) struct Watch {
@@ -28,7 +25,7 @@ impl Watch {
         let Some(port) = state.config.regrow.metrics_port else { return Ok(None) };
         let address = SocketAddr::new(state.config.gateway.listen_address().ip(), port);
         let listener = listen_at(address, "--metrics-port")?;
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), REVISION.unwrap_or("unknown"))
+        let metrics = Metrics::new(version::VERSION, version::revision().unwrap_or("unknown"))
             .context("cannot make the metrics")?;
         let providers = &state.config.models.providers;
         providers.keys().for_each(|provider| metrics.begin_provider(provider));
