@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use regrow_agent::Limits;
-use regrow_gateway::{Auth, AuthRateLimit};
+use regrow_gateway::{Auth, AuthRateLimit, Network};
 use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, ProviderOptions, Timeouts};
 use regrow_store::postgres::{self, PostgresStore};
 use regrow_store::sqlite::{self, SqliteStore};
@@ -245,6 +245,11 @@ pub(crate) fn auth(state: &State, store: &dyn Store) -> anyhow::Result<Auth> {
         config::Auth::None if configured.mode == Some(config::AuthMode::None) => Auth::None,
         config::Auth::None => Auth::Secrets(vec![SecretString::from(state.generated_token(store)?)]),
     })
+}
+
+/// The proxies whose word counts about who calls. What cannot be read was refused with the configuration.
+pub(crate) fn trusted_proxies(state: &State) -> Vec<Network> {
+    state.config.gateway.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect()
 }
 
 /// How often somebody may fail to come in.

@@ -214,7 +214,7 @@ fn gateway_options(
         listener: tokio::net::TcpListener::from_std(listener).context("cannot listen")?,
         auth,
         rate_limit: wiring::rate_limit(state),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: wiring::trusted_proxies(state),
         agents: config.agents.entries.keys().map(ToString::to_string).collect(),
         default_agent: config.agents.default_agent().to_owned(),
         model_known: Arc::new(move |name| models.info(name).is_some()),

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use regrow_gateway::Network;
+
 use super::agents::AgentId;
 use super::document::Config;
 use super::gateway::{AuthMode, Bind};
@@ -20,6 +22,7 @@ pub(super) fn check(config: &Config, root: &mut Node, report: &mut Report) {
     let mut check = Combinations { config, root, report };
     check.doors();
     check.custom_host();
+    check.trusted_proxies();
     check.models();
     check.provider_urls();
     check.store();
@@ -108,6 +111,16 @@ impl Combinations<'_> {
                 self.warn(&path, "this has no effect unless `gateway.bind` is \"custom\"");
             }
             _ => {}
+        }
+    }
+
+    fn trusted_proxies(&mut self) {
+        let wrong = |(index, text): (usize, &String)| Some((index, text.parse::<Network>().err()?));
+        let wrong: Vec<_> =
+            self.config.gateway.trusted_proxies.iter().enumerate().filter_map(wrong).collect();
+        for (index, why) in wrong {
+            let path = KeyPath::of(&["gateway", "trustedProxies"]).with_index(index);
+            self.problem(&path, why.to_string());
         }
     }
 

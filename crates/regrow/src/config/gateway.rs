@@ -21,6 +21,9 @@ pub struct GatewayConfig {
     pub custom_bind_host: Option<IpAddr>,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// Proxies and balancers whose `X-Forwarded-For` is believed, by address or network (`10.0.0.0/8`). Without it, all who
+    /// come through one balancer count as one caller, and one who guesses tokens locks all of them out.
+    pub trusted_proxies: Vec<String>,
     /// The HTTP interfaces.
     pub http: HttpConfig,
 }
@@ -33,6 +36,7 @@ impl Default for GatewayConfig {
             bind: Bind::default(),
             custom_bind_host: None,
             auth: AuthConfig::default(),
+            trusted_proxies: Vec::new(),
             http: HttpConfig::default(),
         }
     }

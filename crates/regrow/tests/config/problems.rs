@@ -83,6 +83,10 @@ const BAD: &[(&str, &str)] = &[
          openclaw.json:1:84: gateway.auth.password: this is empty, so an empty guess would be right; set it or remove it\n",
     ),
     (
+        "{ gateway: { trustedProxies: ['10.0.0.0/8', 'balancer'] } }",
+        "openclaw.json:1:45: gateway.trustedProxies[1]: not an address or a network such as `10.0.0.0/8`\n",
+    ),
+    (
         "{ models: { providers: { a: { baseUrl: 'http://u:p@h' }, b: { baseUrl: 'h:1' } } },\n  agents: { defaults: { model: { primary: 'c/x', fallbacks: ['demo/demo', 'gpt'] } }, entries: { helper: { model: 'd/y' } } } }",
         "openclaw.json:1:40: models.providers.a.baseUrl: credentials in a URL end up in logs; put the key into `apiKey` or `headers`\n\
          openclaw.json:1:72: models.providers.b.baseUrl: expected a URL that starts with `https://` or `http://`\n\

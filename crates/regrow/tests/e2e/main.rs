@@ -25,6 +25,7 @@ mod model_failures;
 mod order;
 mod parent;
 mod pause;
+mod proxies;
 mod retention;
 mod rolling;
 mod scene;
