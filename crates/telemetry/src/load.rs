@@ -10,6 +10,9 @@ use tokio::sync::Mutex;
 /// How long figures are good for: however many ask, the store is asked once in this time.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
+/// How long the store may take: whoever watches wants the other figures all the more while it is away.
+const WITHIN: Duration = Duration::from_secs(1);
+
 /// What autoscalers read. Sessions, not messages: the messages of one session wait for each other anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +34,7 @@ pub(crate) struct Load {
 /// The store, asked seldom.
 pub(crate) struct Looks {
     store: Arc<dyn Store>,
-    last: Mutex<Option<(Instant, Load)>>,
+    last: Mutex<Option<(Instant, Result<Load, Error>)>>,
 }
 
 impl Looks {
@@ -42,14 +45,17 @@ impl Looks {
     /// The load now. Who comes while it is looked up waits for the same answer.
     pub(crate) async fn load(&self) -> Result<Load, Error> {
         let mut last = self.last.lock().await;
-        if let Some((at, load)) = *last
+        if let Some((at, load)) = &*last
             && at.elapsed() < GOOD_FOR
         {
-            return Ok(load);
+            return load.clone();
         }
-        let load = self.look().await?;
-        *last = Some((Instant::now(), load));
-        Ok(load)
+        let load = match tokio::time::timeout(WITHIN, self.look()).await {
+            Ok(load) => load,
+            Err(_) => Err(Error::Unavailable(format!("no answer within {WITHIN:?}"))),
+        };
+        *last = Some((Instant::now(), load.clone()));
+        load
     }
 
     async fn look(&self) -> Result<Load, Error> {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use regrow_chaos::client::Turn;
+use serde_json::json;
 
 use crate::scene::{Scene, refused, soon, text, until, whole};
 
@@ -63,4 +64,30 @@ async fn cut_off_from_the_store_in_silence_a_replica_refuses_and_rejoins_as_anot
 #[tokio::test]
 async fn cut_off_from_the_store_a_replica_writes_nothing_that_arrives_late() {
     is_replaced_and_rejoins(|scene| scene.database.network(0).hold()).await;
+}
+
+/// What a replica tells those who watch.
+async fn told(scene: &Scene, path: &str) -> (u16, String) {
+    let url = format!("{}{path}", scene.cluster.metrics_url(0).unwrap());
+    let answer = soon(reqwest::get(url)).await.unwrap();
+    (answer.status().as_u16(), soon(answer.text()).await.unwrap())
+}
+
+#[tokio::test]
+async fn cut_off_from_the_store_a_replica_tells_what_it_knows_and_what_it_does_not() {
+    let scene = Scene::with(1, json!({"leaseSeconds": 2, "metricsPort": 0})).await;
+    assert_eq!(told(&scene, "/internal/autoscale").await.0, 200);
+    scene.database.network(0).black_hole();
+    until(async || (told(&scene, "/internal/autoscale").await.0 == 503).then_some(())).await;
+    let asked = Instant::now();
+    let (status, metrics) = told(&scene, "/metrics").await;
+    assert!(asked.elapsed() < IN_TIME, "it took {:?}", asked.elapsed());
+    let has = |line: &str| metrics.lines().any(|other| other == line);
+    assert!(status == 200 && has("regrow_lanes_ready NaN") && has("regrow_slots NaN"), "{metrics}");
+    assert!(has("regrow_runs_running 0"), "{metrics}");
+    scene.ready(0, false).await;
+    assert!(told(&scene, "/metrics").await.1.contains("\nregrow_ready 0\n"));
+    scene.database.network(0).pass();
+    until(async || (told(&scene, "/internal/autoscale").await.0 == 200).then_some(())).await;
+    assert!(told(&scene, "/metrics").await.1.contains("\nregrow_lanes_ready 0\n"));
 }
