@@ -9,8 +9,9 @@ use tokio_postgres::Client;
 use super::address::{Address, MAINTENANCE};
 use super::shared::shared;
 
-/// The longest time to drop a database.
-const DROP_LIMIT: Duration = Duration::from_secs(30);
+/// How long dropping may take; what stays then goes with the server. Who drops stands still meanwhile, and the server waits
+/// for every connection that is being made: for one of the same thread it would wait for ever.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A database. Dropping this drops it on the server, whoever is still connected.
 #[derive(Debug)]
