@@ -3,12 +3,13 @@
 import json
 import re
 
-# The contract. A histogram has _bucket, _sum and _count.
+# The program's own test (regrow/tests/e2e/metrics.rs) holds the same files against what it tells. A histogram has _bucket,
+# _sum and _count.
 METRICS = set(
     """regrow_lanes_ready regrow_lanes_running regrow_oldest_ready_seconds regrow_slots regrow_replicas
     regrow_runs_running regrow_slots_free regrow_ready regrow_draining regrow_build_info
     regrow_accepted_total regrow_refused_total regrow_runs_ended_total regrow_takeovers_total
-    regrow_takeover_seconds_bucket regrow_fenced_total regrow_store_seconds_bucket regrow_store_errors_total
+    regrow_replicas_lost_total regrow_runs_resumed_total regrow_fenced_total regrow_store_seconds_bucket regrow_store_errors_total
     regrow_model_calls_total regrow_model_call_seconds_bucket regrow_tokens_total regrow_event_loop_lag_seconds
     process_resident_memory_bytes process_cpu_seconds_total process_open_fds process_max_fds
     process_start_time_seconds""".split()

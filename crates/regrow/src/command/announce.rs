@@ -8,8 +8,10 @@ use std::time::Instant;
 use anyhow::Context;
 use regrow_worker::Worker;
 
+use super::serve::gateway_is_open;
 use crate::replica_process::READY_FILE;
 use crate::state::State;
+use crate::version;
 
 /// Where a replica serves.
 pub(super) struct Serving<'a> {
@@ -33,18 +35,17 @@ pub(super) fn announce(
     let Serving { address, metrics, advertised } = *serving;
     let url = format!("http://{address}");
     let configured = &state.config.gateway.auth;
-    let generated =
-        configured.token.is_none() && configured.password.is_none() && !super::serve::gateway_is_open(state);
+    let generated = configured.token.is_none() && configured.password.is_none() && !gateway_is_open(state);
     let bearer =
         if generated { format!("$(cat {})", state.token_path().display()) } else { "$TOKEN".to_owned() };
-    let header = if super::serve::gateway_is_open(state) {
+    let header = if gateway_is_open(state) {
         String::new()
     } else {
         format!("-H \"Authorization: Bearer {bearer}\" ")
     };
     let mut out = std::io::stdout().lock();
     let mut say = || -> std::io::Result<()> {
-        writeln!(out, "Regrow {} serves at {url} after {elapsed} ms", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "Regrow {} serves at {url} after {elapsed} ms", version::VERSION)?;
         match &state.config_path {
             Some(path) => writeln!(out, "  configuration  {}", path.display())?,
             None => writeln!(

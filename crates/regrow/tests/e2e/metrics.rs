@@ -1,6 +1,6 @@
 //! What replicas tell those who watch: counts of their own, and the same load from each of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use regrow_chaos::client::Turn;
 use serde_json::{Value, json};
@@ -65,6 +65,23 @@ async fn what_has_not_happened_yet_is_zero() {
     assert_eq!(get(&scene, 0, "/v1/models").await.0, 404, "this door leads nowhere else");
     let main = scene.client(0).get("/metrics").await.unwrap();
     assert_eq!(main.0, 404, "the public door does not tell");
+}
+
+/// What operators are given must not ask for what nobody tells.
+#[tokio::test]
+async fn alerts_and_dashboard_ask_for_what_is_told() {
+    let scene = start(Shared::File).await;
+    let told = metrics(&scene, 0).await;
+    let names: HashSet<&str> = told.keys().filter_map(|sample| sample.split('{').next()).collect();
+    let files = concat!(
+        include_str!("../../../../deploy/helm/regrow/files/alerts.yaml"),
+        include_str!("../../../../deploy/helm/regrow/files/dashboard.json"),
+    );
+    let asked = files.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let asked: HashSet<&str> =
+        asked.filter(|word| word.starts_with("regrow_") || word.starts_with("process_")).collect();
+    assert!(asked.len() > 20, "{asked:?}");
+    assert_eq!(asked.difference(&names).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
 async fn count_a_takeover(shared: Shared) {
