@@ -7,7 +7,7 @@ EXPECTED_PROBES = {"startupProbe": "/startupz", "readinessProbe": "/readyz", "li
 
 def complaints(objects, version, external):
     """`version` as (1, 27); `external` names what the release expects to exist: {"Secret/regrow", …}."""
-    for fact in (pods, serving, scaling, selectors, references, versions, custom):
+    for fact in (pods, serving, scaling, selectors, references, ports, versions, custom):
         for complaint in fact(objects, version, external):
             yield f"{fact.__name__}: {complaint}"
 
@@ -121,6 +121,9 @@ def selectors(objects, *_):
         for spread in d["spec"]["template"]["spec"]["topologySpreadConstraints"]:
             if not selected(spread["labelSelector"]["matchLabels"], template_labels(d)):
                 yield f"{name(d)} is spread by labels that it has not"
+            # Nodes that lack any constraint's label are left out by all of them.
+            if spread["topologyKey"] != "kubernetes.io/hostname":
+                yield f"{name(d)} is not spread over nodes without the label {spread['topologyKey']}"
     for s in of(objects, "Service"):
         found = [d for d in deployments if selected(s["spec"]["selector"], template_labels(d))]
         if not found:
@@ -164,6 +167,18 @@ def references(objects, _, external):
                     wanted.add(f"PersistentVolumeClaim/{source['persistentVolumeClaim']['claimName']}")
         for missing in sorted(wanted - made - external):
             yield f"{name(o)} needs {missing}, which nobody makes" + (" before it runs" if early else "")
+
+
+def ports(objects, *_):
+    """Server-side apply, which Helm 4 uses, finds ports by their protocol too, and older clusters know no default for it."""
+    for o in of(objects, "Service"):
+        if not all(p.get("protocol") for p in o["spec"]["ports"]):
+            yield f"{name(o)} has a port without a protocol"
+    for o, spec in pod_specs(objects):
+        if not all(p.get("protocol") for c in containers(spec) for p in c.get("ports", [])):
+            yield f"{name(o)} has a port without a protocol"
+        if not all(c.get("terminationMessagePolicy") == "FallbackToLogsOnError" for c in spec["containers"]) and o["kind"] != "Pod":
+            yield f"{name(o)} ends without telling why"
 
 
 def versions(objects, version, _):

@@ -49,9 +49,9 @@ env:
   {{- include "regrow.storeEnv" .root | nindent 2 }}
   {{- with $values.extraEnv }}{{ toYaml . | nindent 2 }}{{ end }}
 ports:
-  - {name: http, containerPort: 18789}
+  - {name: http, containerPort: 18789, protocol: TCP}
   {{- if $values.metrics.enabled }}
-  - {name: metrics, containerPort: {{ $values.metrics.port }}}
+  - {name: metrics, containerPort: {{ $values.metrics.port }}, protocol: TCP}
   {{- end }}
 startupProbe:
   httpGet: {path: /startupz, port: http}
@@ -70,6 +70,8 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
+# Why it ended stands in its status, also when its log is gone.
+terminationMessagePolicy: FallbackToLogsOnError
 resources: {{ toJson .role.resources }}
 securityContext: {{ include "regrow.containerSecurity" .root | nindent 2 }}
 volumeMounts:
@@ -98,21 +100,35 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{/* What finds the pods of a role; takes {root, role}. */}}
+{{- define "regrow.roleSelector" -}}
+{{ include "regrow.selector" .root }}
+app.kubernetes.io/component: {{ .role.name }}
+{{- end }}
+
 {{/* Onto which nodes; takes {root, role}. */}}
 {{- define "regrow.placement" -}}
 {{- $values := .root.Values -}}
+# Over nodes, and by preference over zones. The second is no spread constraint, because nodes without a zone would then
+# not be spread over at all.
 topologySpreadConstraints:
-  {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-  - topologyKey: {{ $key }}
+  - topologyKey: kubernetes.io/hostname
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels: {{ include "regrow.selector" $.root | nindent 8 }}
-        app.kubernetes.io/component: {{ $.role.name }}
-    {{- if semverCompare ">=1.27-0" $.root.Capabilities.KubeVersion.Version }}
+    labelSelector: {matchLabels: {{ include "regrow.roleSelector" . | fromYaml | toJson }}}
+    {{- if semverCompare ">=1.27-0" .root.Capabilities.KubeVersion.Version }}
     # Each revision is spread by itself; otherwise a roll-out ends lopsided.
     matchLabelKeys: [pod-template-hash]
     {{- end }}
+affinity:
+  {{- with $values.affinity }}{{ toYaml . | nindent 2 }}
+  {{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 50
+        podAffinityTerm:
+          topologyKey: topology.kubernetes.io/zone
+          labelSelector: {matchLabels: {{ include "regrow.roleSelector" . | fromYaml | toJson }}}
   {{- end }}
 tolerations:
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: {{ $values.nodeLossSeconds }}}
@@ -120,9 +136,6 @@ tolerations:
   {{- with $values.tolerations }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- with $values.nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.affinity }}
-affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
