@@ -1,8 +1,8 @@
-"""A client that judges what it gets: the demo model answers `/long N` with N numbered words, so a reply tells by itself
-whether it is whole.
+"""A client that judges what it gets: the demo model says how many messages of the conversation it has seen and repeats
+the last one, so a reply tells by itself whether it is whole, and whether one before it was lost or told twice.
 
 The gateway is named by REGROW_URL, its token stands in the file REGROW_TOKEN_FILE. The first line of output is `talking`
-once every conversation has begun; at the end a line says what was counted; the exit code is 1 if anything was not whole.
+once every conversation has begun; at the end a line says what was counted; the exit code is 1 if anything was wrong.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import statistics
 import sys
 import threading
 import time
@@ -17,24 +18,34 @@ import urllib.parse
 import uuid
 
 URL = urllib.parse.urlsplit(os.environ["REGROW_URL"])
-TOKEN = pathlib.Path(os.environ["REGROW_TOKEN_FILE"]).read_text().strip()
+TOKEN_FILE = pathlib.Path(os.environ["REGROW_TOKEN_FILE"])
 # What may go wrong on the way: the connection, or a reply that ends before its end.
 BROKEN = (OSError, http.client.HTTPException, json.JSONDecodeError, EOFError)
+# How long somebody who is cut off asks again.
+PATIENCE = 180
+# Messages of one conversation; then another one begins.
+CONVERSATION = 20
 
 
 def expected(words):
     return " ".join(f"word{n}" for n in range(1, words + 1))
 
 
+def echo(number, message):
+    return (f"I am Regrow's built-in demo model, so I only echo. This is message {number} of our conversation. "
+            f"You said: {message}")
+
+
 class Connection:
     """Asks for completions, over a connection that is kept open."""
 
-    def __init__(self):
-        self.http = http.client.HTTPConnection(URL.hostname, URL.port, timeout=60)
+    def __init__(self, silence=60):
+        self.http = http.client.HTTPConnection(URL.hostname, URL.port, timeout=silence)
 
     def ask(self, message, *, session=None, key=None, stream=False, heard=lambda: None):
         """The text of the reply. Calls `heard` when some of it is there; raises if it is not given whole."""
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        token = TOKEN_FILE.read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         body = {"model": "openclaw", "stream": stream, "messages": [{"role": "user", "content": message}]}
@@ -79,27 +90,33 @@ class Tally:
         self.lock = threading.Lock()
         self.counts = {"asked": 0, "whole": 0, "failed": 0, "asked again": 0}
         self.errors = []
-        self.longest = 0.0
+        self.seconds = []
 
     def count(self, what):
         with self.lock:
             self.counts[what] += 1
 
-    def judge(self, text, words):
-        if text == expected(words):
+    def took(self, begin):
+        with self.lock:
+            self.seconds.append(time.monotonic() - begin)
+
+    def judge(self, text, wanted):
+        if text == wanted:
             self.count("whole")
         else:
-            self.failure(f"not whole: {text[-60:]!r}")
+            self.failure(f"not whole: {text[-300:]!r} instead of {wanted[-300:]!r}")
 
     def failure(self, error):
         with self.lock:
             self.counts["failed"] += 1
-            self.errors.append(str(error))
+            self.errors.append(f"{time.strftime('%H:%M:%S')} {error}")
 
     def end(self):
         for error in self.errors[:5]:
             print(f"error: {error}")
-        print(", ".join(f"{what} {number}" for what, number in self.counts.items()), f"longest {self.longest:.1f} s", sep=", ")
+        counts = ", ".join(f"{what} {number}" for what, number in self.counts.items())
+        times = self.seconds or [0.0]
+        print(f"{counts}, median {statistics.median(times):.1f} s, longest {max(times):.1f} s")
         sys.exit(0 if self.counts["asked"] and self.counts["whole"] == self.counts["asked"] else 1)
 
 
@@ -125,7 +142,8 @@ def ask(options, tally):
             say_talking()
 
     tally.count("asked")
-    tally.judge(Connection().ask(f"/long {options.words}", stream=options.stream, heard=heard), options.words)
+    text = Connection().ask(f"/long {options.words}", stream=options.stream, heard=heard)
+    tally.judge(text, expected(options.words))
 
 
 def crowd(options, tally):
@@ -134,7 +152,7 @@ def crowd(options, tally):
     def talk(_):
         tally.count("asked")
         try:
-            tally.judge(Connection().ask(f"/long {options.words}", stream=True), options.words)
+            tally.judge(Connection().ask(f"/long {options.words}", stream=True), expected(options.words))
         except BROKEN as error:
             tally.failure(error)
 
@@ -156,14 +174,7 @@ def survive(options, tally):
                 first = False
                 begun.wait(60)
 
-        begin = time.monotonic()
-        while time.monotonic() < begin + 60:
-            try:
-                return Connection().ask(f"/long {options.words}", key=key, stream=True, heard=heard)
-            except BROKEN:
-                tally.count("asked again")
-                time.sleep(0.1)
-        raise TimeoutError("no reply within a minute")
+        return again(lambda: Connection().ask(f"/long {options.words}", key=key, stream=True, heard=heard), tally)
 
     def whole(key):
         begun.wait(60)
@@ -174,36 +185,64 @@ def survive(options, tally):
         tally.count("asked")
         try:
             text = streamed(key) if index % 2 else whole(key)
-            tally.longest = max(tally.longest, time.monotonic() - begin)
+            tally.took(begin)
             if text != Connection().ask(f"/long {options.words}", key=key):
                 return tally.failure("asked again, the reply is another one")
-            tally.judge(text, options.words)
+            tally.judge(text, expected(options.words))
         except BROKEN as error:
             tally.failure(f"{'stream' if index % 2 else 'whole'}: {error!r}")
 
     all_at_once(options.conversations, talk)
 
 
+def again(ask, tally):
+    """Asks until there is a reply."""
+    begin = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except BROKEN as error:
+            if time.monotonic() > begin + PATIENCE:
+                raise TimeoutError(f"no reply in {PATIENCE} s, at last: {error!r}") from error
+            tally.count("asked again")
+            time.sleep(0.1)
+
+
 def load(options, tally):
-    """Conversations that go on until a file appears. Nobody asks again: every reply must be whole at once. Half are
-    streams; of each kind half name a key; each sender keeps its connection open."""
+    """Conversations that go on until a file appears. Every reply must be whole, and must know all messages before it and
+    no other; half are streams. Each sender keeps its connection open. Half name a key, and nobody asks again; with
+    `--again` all name a key and whoever is cut off asks again with it."""
     stop = pathlib.Path(options.until)
     begun = threading.Barrier(options.conversations, action=say_talking)
 
+    def message(connection, index, session, number):
+        text = f"{number} " + expected(options.words)
+        key = f"load-{uuid.uuid4()}" if options.again or index & 2 else None
+        tally.count("asked")
+        begin = time.monotonic()
+
+        def once():
+            return connection.ask(text, session=session, key=key, stream=bool(index & 1))
+
+        try:
+            tally.judge(again(once, tally) if options.again else once(), echo(number, text))
+            return True
+        except BROKEN as error:
+            tally.failure(f"{'stream' if index & 1 else 'whole'}, {'key' if key else 'no key'}: {error!r}")
+            time.sleep(0.2)
+            return False
+        finally:
+            tally.took(begin)
+
     def talk(index):
-        connection, session = Connection(), f"load-{uuid.uuid4()}"
+        connection = Connection(options.silence)
         begun.wait(60)
         while not stop.exists():
-            key = f"load-{uuid.uuid4()}" if index & 2 else None
-            tally.count("asked")
-            begin = time.monotonic()
-            try:
-                text = connection.ask(f"/long {options.words}", session=session, key=key, stream=bool(index & 1))
-                tally.judge(text, options.words)
-            except BROKEN as error:
-                tally.failure(f"{'stream' if index & 1 else 'whole'}, {'key' if key else 'no key'}: {error!r}")
-                time.sleep(0.2)
-            tally.longest = max(tally.longest, time.monotonic() - begin)
+            session = f"load-{uuid.uuid4()}"
+            for number in range(1, CONVERSATION + 1):
+                # What became of a message that failed cannot be known, so its conversation ends.
+                if stop.exists() or not message(connection, index, session, number):
+                    break
 
     all_at_once(options.conversations, talk)
 
@@ -224,6 +263,8 @@ def main():
     parser.add_argument("--words", type=int, default=40)
     parser.add_argument("--conversations", type=int, default=8)
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--again", action="store_true", help="ask again whoever is cut off")
+    parser.add_argument("--silence", type=float, default=60, help="after so many seconds without a byte it counts as cut off")
     parser.add_argument("--until")
     parser.add_argument("--url")
     options = parser.parse_args()
@@ -232,4 +273,5 @@ def main():
     tally.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -70,7 +70,7 @@ single_checks() {
   check 'single: it starts' compose single up --detach --no-build
   check 'single: it becomes healthy' within 60 health "$(compose single ps -q regrow)" healthy
   published single regrow 18789
-  check "single: it answers, $((SECONDS - begin)) s after the start" python3 "$here/talk.py" ask --words 5
+  check "single: it answers, $((SECONDS - begin)) s after the start" python3 "$root/tests/talk.py" ask --words 5
   local before
   before=$(sessions)
   compose single down >/dev/null 2>&1
@@ -96,7 +96,7 @@ cluster_checks() {
   done
   equal 'there are three' "$(replicas | wc -l)" 3
   published compose balancer 8080
-  check "they answer through the balancer" within 10 python3 "$here/talk.py" ask --words 5
+  check "they answer through the balancer" within 10 python3 "$root/tests/talk.py" ask --words 5
   echo "      all of it $((SECONDS - begin)) s after the start"
   kill_checks
   store_checks
@@ -117,7 +117,7 @@ answers() {
 }
 
 kill_checks() {
-  python3 "$here/talk.py" survive --conversations 12 --words 200 >"$work/survived" 2>&1 &
+  python3 "$root/tests/talk.py" survive --conversations 12 --words 200 >"$work/survived" 2>&1 &
   local talking=$! victim address
   within 30 grep -q talking "$work/survived"
   # The one that runs most.
@@ -151,7 +151,7 @@ store_checks() {
     check "with it, it is healthy again" within 60 health "$id" healthy
   done
   equal 'nobody was restarted for it' "$(restarts)" "$before"
-  check 'and they answer' within 30 python3 "$here/talk.py" ask --words 5
+  check 'and they answer' within 30 python3 "$root/tests/talk.py" ask --words 5
 }
 
 # shellcheck disable=SC2046
@@ -163,7 +163,7 @@ load_checks() {
     { echo "FROM $image"; echo "LABEL test=$id"; [ $id = next ] || echo 'CMD ["no-such-command"]'; } |
       docker build -q -t "$project:$id" - >/dev/null 2>&1
   done
-  python3 "$here/talk.py" load --conversations 12 --words 40 --until "$work/enough" >"$work/loaded" 2>&1 &
+  python3 "$root/tests/talk.py" load --conversations 12 --words 40 --until "$work/enough" >"$work/loaded" 2>&1 &
   local talking=$! begin
   within 30 grep -q talking "$work/loaded"
 

@@ -44,9 +44,9 @@ image_checks() {
   export REGROW_URL REGROW_TOKEN_FILE=$work/secrets/gateway-token
   check 'hardened (read-only root, no capabilities, 128 MB) it becomes healthy' within 30 health "$replica" healthy
   equal 'it does not run as root' "$(docker top "$replica" -o pid,uid | awk 'END { print $2 }')" 65532
-  check 'it answers' python3 "$here/talk.py" ask --words 5
+  check 'it answers' python3 "$root/tests/talk.py" ask --words 5
   image_network
-  check 'it answers 200 streams at once within its memory' python3 "$here/talk.py" crowd --conversations 200 --words 40
+  check 'it answers 200 streams at once within its memory' python3 "$root/tests/talk.py" crowd --conversations 200 --words 40
   equal 'and was not ended for it' "$(docker inspect --format '{{.State.OOMKilled}} {{.RestartCount}}' "$replica")" 'false 0'
   echo "      memory after it: $(docker stats --no-stream --format '{{.MemUsage}}' "$replica")"
 
@@ -86,14 +86,14 @@ image_content() {
 image_network() {
   local url=https://index.crates.io/config.json
   if python3 -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10)' "$url" 2>/dev/null; then
-    check 'it resolves names and trusts public authorities' python3 "$here/talk.py" fetch --url "$url"
+    check 'it resolves names and trusts public authorities' python3 "$root/tests/talk.py" fetch --url "$url"
   else
     skip "names and certificates: $url cannot be reached from here"
   fi
 }
 
 image_stop() {
-  python3 "$here/talk.py" ask --words 120 --stream >"$work/said" 2>&1 &
+  python3 "$root/tests/talk.py" ask --words 120 --stream >"$work/said" 2>&1 &
   local talking=$! begin
   within 10 grep -q talking "$work/said"
   begin=$SECONDS

@@ -1,0 +1,1 @@
+"""Scenes on a real cluster; `tests/kubernetes/run` plays them."""
