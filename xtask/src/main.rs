@@ -2,7 +2,7 @@
 //! code. Each step says what it does and how long it took, and a failed one says what to do.
 
 mod apt;
-mod kubernetes;
+mod deploy;
 mod lint;
 mod node;
 mod postgres;

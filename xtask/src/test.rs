@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::kubernetes;
+use crate::deploy;
 use crate::postgres::{self, Shared};
 use crate::sdk;
 use crate::step::{run as run_command, step, succeeds};
@@ -17,7 +17,9 @@ pub(crate) fn run(with_sdk: bool, runner: &[&str]) -> Result<()> {
     let database = Shared::start()?;
     run_workspace(runner, &database)?;
     drop(database);
-    kubernetes::run()?;
+    deploy::manifests()?;
+    deploy::cluster()?;
+    deploy::docker()?;
     if let Some(clients) = clients {
         clients.run()?;
     }
