@@ -20,25 +20,26 @@ def scene():
         report.skip("an HPA on external metrics", "something else in this cluster serves external metrics")
         return
     ended = rig.helm_release("upgrade", SCALED, flags=["--wait", "--timeout", "400s"])
-    report.need("external metrics and the HPA are switched on", ended.returncode == 0, ended.stderr + rig.logs())
+    report.need("external metrics and the HPA are switched on", ended.returncode == 0, lambda: ended.stderr + rig.logs())
     path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{rig.SPACE}/regrow_load"
     served = kube.until(60, lambda: '"value"' in kube.kubectl("get", "--raw", path, check=False).stdout)
-    report.need("the cluster's API serves the load", served is not None, kube.kubectl("get", "--raw", path, check=False).stderr)
+    report.need("the cluster's API serves the load", served is not None,
+                lambda: kube.kubectl("get", "--raw", path, check=False).stderr)
     few = talking.load("few", conversations=3)
-    report.need("the HPA settles at its minimum", kube.until(300, lambda: rig.whole(2)) is not None, described())
+    report.need("the HPA settles at its minimum", kube.until(300, lambda: rig.whole(2)) is not None, described)
     crowd = talking.load("crowd", conversations=CROWD, words=80)
     begin = time.monotonic()
     grown = kube.until(240, lambda: len(rig.ready_replicas()) == 6, every=1)
-    report.need("load brings six replicas", grown is not None, described())
+    report.need("load brings six replicas", grown is not None, described)
     report.figure(f"a crowd of {CROWD} begins (8 slots each) until six replicas are ready", f"{time.monotonic() - begin:.0f} s")
     upgrade.told("growth", crowd.end("no reply of the crowd failed"))
     begin = time.monotonic()
     shrunk = kube.until(400, lambda: rig.whole(2), every=1)
-    report.need("without it two are left", shrunk is not None, described())
+    report.need("without it two are left", shrunk is not None, described)
     report.figure("its end until two replicas are left", f"{time.monotonic() - begin:.0f} s")
     upgrade.told("growth and shrinking", few.end("no reply of those who went on failed"))
     ended = rig.helm_release("upgrade", flags=["--wait", "--timeout", "400s"])
-    report.check("switched off again", ended.returncode == 0 and upgrade.settles(3), ended.stderr + rig.logs())
+    report.check("switched off again", ended.returncode == 0 and upgrade.settles(3), lambda: ended.stderr + rig.logs())
 
 
 def described():

@@ -10,7 +10,7 @@ def scene():
     pods = [p["metadata"]["name"] for p in rig.ready_replicas()]
     report.check("the first eviction is granted", evict(pods[0]) == 0)
     report.check("a second one at the same time is refused by the budget", evict(pods[1]) != 0)
-    report.need("there are three again", upgrade.settles(3), rig.logs())
+    report.need("there are three again", upgrade.settles(3), rig.logs)
     others = sorted({p["spec"]["nodeName"] for p in rig.ready_replicas()} - {rig.node})
     if others:
         drained(others[0])
@@ -33,7 +33,7 @@ def drained(node):
     report.check("a node is drained", ended.returncode == 0, ended.stderr)
     report.check("and empty", not [p for p in rig.replicas() if p["spec"]["nodeName"] == node])
     kube.kubectl("uncordon", node)
-    report.check("there are three again", upgrade.settles(3), rig.logs())
+    report.check("there are three again", upgrade.settles(3), rig.logs)
     # Spread anew, for the scenes that follow.
     kube.kubectl("rollout", "restart", "-n", rig.SPACE, f"deployment/{rig.RELEASE}")
-    report.check("restarted, they are spread again", upgrade.settles(3), rig.logs())
+    report.check("restarted, they are spread again", upgrade.settles(3), rig.logs)

@@ -1,5 +1,7 @@
 """Replicas die in the middle of replies."""
 
+from signal import SIGKILL
+
 from . import kube, report, rig, talking, upgrade
 
 KILLS = 6
@@ -14,9 +16,9 @@ def scene():
         if number % 2:
             kube.kubectl("delete", "pod", "-n", rig.SPACE, name, "--grace-period=0", "--force")
         else:
-            rig.kill_process(victim, "regrow")
+            rig.signal(victim, "regrow", SIGKILL)
         back = kube.until(120, lambda: rig.whole(3) and restarted(victim))
-        report.need("three replicas are ready again", back is not None, rig.logs())
+        report.need("three replicas are ready again", back is not None, rig.logs)
         longest = max(longest, back)
     counts = talk.end(f"{KILLS} replicas are killed, every reply is given whole and once")
     report.check("the kills met replies", counts["asked again"] > 0)

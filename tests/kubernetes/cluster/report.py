@@ -38,10 +38,11 @@ def skip(what, why):
 
 
 def check(what, right, said=""):
+    """`said` may be a function, which is asked only if it is wrong."""
     if right:
         ok(what)
     else:
-        fail(what, said)
+        fail(what, said() if callable(said) else said)
     return right
 
 

@@ -45,7 +45,7 @@ def begin():
     kube.apply(secret(SPACE, {"gateway-token": TOKEN, "store-password": PASSWORD}))
     kube.apply(secret(RIG, {"gateway-token": TOKEN, "store-password": PASSWORD}), *database(), *killers())
     took = kube.until(180, lambda: all(kube.is_ready(p) for p in kube.get("pods", "-n", RIG)))
-    report.need("the database is there", took is not None, kube.kubectl("describe", "pods", "-n", RIG).stdout)
+    report.need("the database is there", took is not None, lambda: kube.kubectl("describe", "pods", "-n", RIG).stdout)
 
 
 def end():
@@ -105,28 +105,29 @@ def killers():
            "spec": {"selector": {"matchLabels": {"app": "killer"}}, "template": template}}
 
 
-KILL = """
+SIGNAL = """
 import os, pathlib, sys
-uid, program = sys.argv[1], sys.argv[2]
-for process in pathlib.Path('/proc').glob('[0-9]*'):
+uid, program, signal, most = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for pid in sorted(int(path.name) for path in pathlib.Path('/proc').glob('[0-9]*')):
     try:
+        process = pathlib.Path(f'/proc/{pid}')
         groups = (process / 'cgroup').read_text().replace('_', '-')
-        if uid in groups and (process / 'comm').read_text().strip() == program:
-            os.kill(int(process.name), 9)
-            print(process.name)
-            break
+        if most and uid in groups and (process / 'comm').read_text().strip() == program:
+            os.kill(pid, signal)
+            most -= 1
+            print(pid)
     except (FileNotFoundError, ProcessLookupError):
         pass
 """
 
 
-def kill_process(of_pod, program):
-    """SIGKILL from outside of the container, as a crash or the kernel's out-of-memory killer."""
+def signal(of_pod, program, number, most=1):
+    """Sends a signal to a pod's processes, the oldest first, from outside of the container: SIGKILL is then as a crash."""
     on = of_pod["spec"]["nodeName"]
     killer = next(p for p in kube.get("pods", "-n", RIG, "-l", "app=killer") if p["spec"].get("nodeName") == on)
-    said = kube.kubectl("exec", "-n", RIG, killer["metadata"]["name"], "--", "python3", "-c", KILL,
-                        of_pod["metadata"]["uid"], program).stdout
-    report.need(f"{of_pod['metadata']['name']} is killed", said.strip(), f"no process {program} in it")
+    said = kube.kubectl("exec", "-n", RIG, killer["metadata"]["name"], "--", "python3", "-c", SIGNAL,
+                        of_pod["metadata"]["uid"], program, int(number), most).stdout
+    report.need(f"{of_pod['metadata']['name']} gets {number.name}", said.strip(), f"no process {program} in it")
 
 
 def merged(*values):
@@ -166,4 +167,4 @@ def whole(number, release=RELEASE):
 
 def logs(release=RELEASE):
     selector = f"app.kubernetes.io/instance={release}"
-    return kube.kubectl("logs", "-n", SPACE, "-l", selector, "--prefix", "--tail=20", check=False).stdout
+    return kube.kubectl("logs", "-n", SPACE, "-l", selector, "--prefix", "--tail=20", "--request-timeout=20s", check=False).stdout

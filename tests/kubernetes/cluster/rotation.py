@@ -25,7 +25,7 @@ def scene():
         kube.apply(rig.secret(space, {"gateway-token": new, "store-password": rig.PASSWORD}))
     begin = time.monotonic()
     taken = kube.until(180, lambda: answers(talk, new) == {"200"}, every=1)
-    report.need("every replica takes the new token", taken is not None, rig.logs())
+    report.need("every replica takes the new token", taken is not None, rig.logs)
     report.figure("Secret changed until every replica takes the new token", f"{time.monotonic() - begin:.0f} s")
     report.equal("none takes the old one", answers(talk, old), {"401"})
     report.equal("nobody was restarted", store.restarts(), before)

@@ -14,14 +14,14 @@ def scene():
         volume()
         values["store"] = {"embedded": {"storageClass": "regrow-test"}}
     ended = rig.helm_release("install", release=NAME, base=values, flags=["--wait", "--timeout", "120s"])
-    report.need("it is installed and becomes ready", ended.returncode == 0, ended.stderr + rig.logs(NAME))
+    report.need("it is installed and becomes ready", ended.returncode == 0, lambda: ended.stderr + rig.logs(NAME))
     report.check("it answers", *talking.answers("single", talking.url(NAME)))
     before = sessions()
     report.check("it lists its session", bool(before))
     old = rig.replicas(NAME)[0]["metadata"]["name"]
     kube.kubectl("delete", "pod", "-n", rig.SPACE, old, "--wait=false")
     took = kube.until(90, lambda: [p for p in rig.ready_replicas(NAME) if p["metadata"]["name"] != old])
-    report.need("its pod is replaced", took is not None, rig.logs(NAME))
+    report.need("its pod is replaced", took is not None, lambda: rig.logs(NAME))
     report.figure("pod deleted until the next is ready (embedded store)", f"{took:.1f} s")
     report.equal("and remembers", sessions(), before)
     kube.helm("uninstall", NAME, "-n", rig.SPACE, "--wait")

@@ -12,7 +12,7 @@ def scene():
     values = rig.image_values(new) if new else {"podAnnotations": {"release": "next"}}
     begin = time.monotonic()
     ended = rig.helm_release("upgrade", values, flags=["--wait", "--timeout", "400s"])
-    report.check("upgraded under load", ended.returncode == 0 and settles(3), ended.stderr + rig.logs())
+    report.check("upgraded under load", ended.returncode == 0 and settles(3), lambda: ended.stderr + rig.logs())
     report.figure("`helm upgrade`, three replicas exchanged under load", f"{time.monotonic() - begin:.0f} s")
     begin = time.monotonic()
     rolled = kube.helm("rollback", rig.RELEASE, "1", "-n", rig.SPACE, "--wait", "--timeout", "400s", check=False)
@@ -26,7 +26,7 @@ def scene():
 
 def scaled(number):
     kube.kubectl("scale", "-n", rig.SPACE, f"deployment/{rig.RELEASE}", f"--replicas={number}")
-    report.check(f"scaled to {number} under load", settles(number), rig.logs())
+    report.check(f"scaled to {number} under load", settles(number), rig.logs)
 
 
 def settles(number):
