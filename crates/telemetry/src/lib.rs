@@ -13,4 +13,5 @@ mod models;
 mod store;
 
 pub use door::serve;
+pub use load::{Load, Looks};
 pub use metrics::Metrics;

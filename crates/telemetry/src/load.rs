@@ -16,34 +16,38 @@ const WITHIN: Duration = Duration::from_secs(1);
 /// What autoscalers read. Sessions, not messages: the messages of one session wait for each other anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Load {
+pub struct Load {
     /// Sessions that wait for a replica.
-    pub(crate) ready: u64,
+    pub ready: u64,
     /// Sessions that run.
-    pub(crate) running: u64,
+    pub running: u64,
     /// Runs that all living replicas can drive at once.
-    pub(crate) slots: u64,
+    pub slots: u64,
     /// Replicas that live, drive runs and are not leaving.
-    pub(crate) replicas: u64,
+    pub replicas: u64,
     /// How long the first session that waits has waited.
-    pub(crate) oldest_ready_seconds: f64,
+    pub oldest_ready_seconds: f64,
     /// How many replicas' slots would be full with what is ready and running.
-    pub(crate) load: f64,
+    pub load: f64,
 }
 
 /// The store, asked seldom.
-pub(crate) struct Looks {
+pub struct Looks {
     store: Arc<dyn Store>,
     last: Mutex<Option<(Instant, Result<Load, Error>)>>,
 }
 
 impl Looks {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    /// Nothing is asked yet.
+    pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store, last: Mutex::default() }
     }
 
     /// The load now. Who comes while it is looked up waits for the same answer.
-    pub(crate) async fn load(&self) -> Result<Load, Error> {
+    ///
+    /// # Errors
+    /// If the store does not answer in time.
+    pub async fn load(&self) -> Result<Load, Error> {
         let mut last = self.last.lock().await;
         if let Some((at, load)) = &*last
             && at.elapsed() < GOOD_FOR
