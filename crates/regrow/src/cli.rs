@@ -1,12 +1,14 @@
 //! The command line.
 
 mod cron;
+mod external_metrics;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::cron::{Add as CronAdd, Cron, MissedArg, Which};
+pub(crate) use self::external_metrics::ExternalMetrics;
 use crate::config::Role;
 
 /// An AI-agent gateway whose replicas are expendable.
@@ -131,6 +133,22 @@ pub(crate) enum Command {
     /// Replicas do the same about hourly, by `regrow.retention` of the configuration; both may run at once. Nothing is
     /// deleted that is still to be done or that a conversation needs.
     Prune(Prune),
+    /// Serve the load of all replicas as Kubernetes' External Metrics API, so that a HorizontalPodAutoscaler needs no adapter.
+    ///
+    /// Runs beside the replicas, on the same store, and is none of them: it only reads. Kubernetes' API server passes
+    /// requests on to it, by HTTPS with the certificate of its front proxy, and nobody else is answered, except for probes at
+    /// /healthz and /readyz. A cluster has one server of this API: do not use it beside KEDA or prometheus-adapter. Helm
+    /// chart: externalMetrics.enabled. In a pod:
+    ///
+    /// regrow external-metrics --bind lan --tls-cert /tls/tls.crt --tls-key /tls/tls.key
+    ///
+    /// and with an APIService for v1beta1.external.metrics.k8s.io that leads there:
+    ///
+    /// kubectl get --raw /apis/external.metrics.k8s.io/v1beta1/namespaces/NAMESPACE/regrow_load
+    ///
+    /// Metrics: regrow_load, regrow_oldest_ready_seconds, regrow_lanes_ready, regrow_lanes_running, regrow_slots,
+    /// regrow_replicas.
+    ExternalMetrics(ExternalMetrics),
     /// Check, print or describe the configuration.
     #[command(subcommand)]
     Config(Config),

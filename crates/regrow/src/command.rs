@@ -7,6 +7,7 @@ mod config;
 mod cron;
 mod demo;
 mod doctor;
+mod external_metrics;
 mod health;
 mod migrate;
 mod prune;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, seams: &Seams) -> anyhow::Result<ExitCode> {
         Some(Command::Health(health)) => block_on(health::run(&common, health)),
         Some(Command::Migrate(migrate)) => block_on(migrate::run(&common, &migrate)),
         Some(Command::Prune(options)) => block_on(prune::run(&common, &options)),
+        Some(Command::ExternalMetrics(options)) => block_on(external_metrics::run(&common, options)),
         Some(Command::Config(command)) => config::run(&common, &command),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "regrow", &mut std::io::stdout());

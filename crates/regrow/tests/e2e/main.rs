@@ -16,6 +16,7 @@ mod divergence;
 mod doctor;
 mod drain;
 mod expected;
+mod external_metrics;
 mod followers;
 mod idempotency;
 mod limits;

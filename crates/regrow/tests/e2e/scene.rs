@@ -143,6 +143,11 @@ impl Scene {
         self.cluster.directory().join("workspace").join(name)
     }
 
+    /// The URL of the store.
+    pub(crate) fn store_url(&self) -> &str {
+        &self.store
+    }
+
     /// The store, seen from a process that is no replica.
     pub(crate) async fn store(&self) -> Arc<dyn Store> {
         match self.store.strip_prefix("sqlite:") {
@@ -203,6 +208,7 @@ pub(crate) async fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) 
         "REGROW_STORE_PASSWORD_FILE",
         "REGROW_URL",
         "OPENCLAW_GATEWAY_TOKEN",
+        "KUBERNETES_SERVICE_HOST",
     ] {
         command.env_remove(name);
     }
