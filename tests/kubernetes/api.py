@@ -14,6 +14,9 @@ KINDS = {
     "batch/v1": ["Job"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
+    "autoscaling/v2": ["HorizontalPodAutoscaler"],
+    "rbac.authorization.k8s.io/v1": ["RoleBinding", "ClusterRole", "ClusterRoleBinding"],
+    "apiregistration.k8s.io/v1": ["APIService"],
 }
 
 # Helm takes over what a release of this name has made.
@@ -74,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/api":
             return {"kind": "APIVersions", "versions": ["v1"]}
         if path == "/apis":
-            versions = [{"groupVersion": v, "version": "v1"} for v in KINDS if "/" in v]
+            versions = [{"groupVersion": v, "version": v.split("/")[1]} for v in KINDS if "/" in v]
             groups = [{"name": v["groupVersion"].split("/")[0], "versions": [v], "preferredVersion": v} for v in versions]
             return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
         version = path.removeprefix("/apis/").removeprefix("/api/")

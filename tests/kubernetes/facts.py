@@ -2,12 +2,14 @@
 
 import json
 
+import external_metrics as own_external_metrics
+
 EXPECTED_PROBES = {"startupProbe": "/startupz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
 
 
 def complaints(objects, version, external):
     """`version` as (1, 27); `external` names what the release expects to exist: {"Secret/regrow", …}."""
-    for fact in (pods, serving, scaling, selectors, references, ports, versions, custom):
+    for fact in (pods, serving, scaling, selectors, references, ports, versions, custom, external_metrics):
         for complaint in fact(objects, version, external):
             yield f"{fact.__name__}: {complaint}"
 
@@ -50,7 +52,7 @@ def pods(objects, *_):
             yield f"{name(o)} does not run as 65532"
         if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
             yield f"{name(o)} has no seccomp profile"
-        if spec.get("automountServiceAccountToken") is not False:
+        if spec.get("automountServiceAccountToken") is not False and not own_external_metrics.is_server(o):
             yield f"{name(o)} mounts a token of its service account"
         for c in containers(spec):
             at, own = f"{name(o)} {c['name']}", c.get("securityContext", {})
@@ -71,6 +73,8 @@ def serving(objects, *_):
     config = next(o for o in of(objects, "ConfigMap") if "regrow" in json.loads(o["data"].get("openclaw.json", "{}")))
     own = json.loads(config["data"]["openclaw.json"])["regrow"]
     for d in of(objects, "Deployment"):
+        if own_external_metrics.is_server(d):
+            continue
         spec = d["spec"]["template"]["spec"]
         grace = spec.get("terminationGracePeriodSeconds", 30)
         if grace < own["noticeSeconds"] + own["drainSeconds"] + 15:
@@ -140,9 +144,13 @@ def selectors(objects, *_):
             yield f"{name(p)} is not about one Deployment"
         if p["spec"].get("maxUnavailable") != 1:
             yield f"{name(p)} does not let one go"
-    for n in of(objects, "NetworkPolicy"):
-        if not all(selected(n["spec"]["podSelector"]["matchLabels"], template_labels(d)) for d in deployments):
-            yield f"{name(n)} leaves a Deployment out"
+    policies = of(objects, "NetworkPolicy")
+    for d in deployments if policies else []:
+        if not any(selected(n["spec"]["podSelector"]["matchLabels"], template_labels(d)) for n in policies):
+            yield f"no NetworkPolicy is about {name(d)}"
+    for n in policies:
+        if not any(selected(n["spec"]["podSelector"]["matchLabels"], template_labels(d)) for d in deployments):
+            yield f"{name(n)} is about no Deployment"
     for m in of(objects, "ServiceMonitor"):
         found = [s for s in of(objects, "Service") if selected(m["spec"]["selector"]["matchLabels"], s["metadata"]["labels"])]
         if [p["name"] for s in found for p in s["spec"]["ports"]] != ["metrics"]:
@@ -209,3 +217,7 @@ def custom(objects, *_):
     for o in of(objects, "PrometheusRule"):
         if not o["spec"]["groups"][0]["rules"]:
             yield f"{name(o)} has no rules"
+
+
+def external_metrics(objects, *_):
+    yield from own_external_metrics.complaints(objects)

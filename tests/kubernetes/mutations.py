@@ -2,11 +2,12 @@
 
 import copy
 
+from external_metrics import is_server
 from facts import complaints, of
 
 
 def deployment(objects):
-    return of(objects, "Deployment")[0]
+    return next(d for d in of(objects, "Deployment") if not is_server(d))
 
 
 def pod(objects):
@@ -50,9 +51,47 @@ MUTATIONS = {
 }
 
 
-def unnoticed(objects, version, external):
+def server(objects):
+    return next(o for o in objects if is_server(o))["spec"]["template"]["spec"]
+
+
+def named(objects, kind):
+    return next(o for o in of(objects, kind) if o["metadata"]["name"].endswith("external-metrics"))
+
+
+def registered(objects):
+    return of(objects, "APIService")[0]["spec"]
+
+
+# The same for a rendering with Regrow's own server of external metrics.
+EXTERNAL = {
+    "a server without a token": lambda o: server(o).update(automountServiceAccountToken=False),
+    "a token where nobody asks Kubernetes": lambda o: deployment(o)["spec"]["template"]["spec"].update(automountServiceAccountToken=True),
+    "a server with all secrets": lambda o: server(o)["volumes"][0]["projected"]["sources"].append({"secret": {"name": "regrow"}}),
+    "a single server": lambda o: next(filter(is_server, o))["spec"].update(replicas=1),
+    "a probe without TLS": lambda o: server(o)["containers"][0]["readinessProbe"]["httpGet"].pop("scheme"),
+    "a notice that is cut off": lambda o: server(o).update(terminationGracePeriodSeconds=10),
+    "an API without a server": lambda o: o.remove(next(filter(is_server, o))),
+    "a server without an API": lambda o: o.remove(of(o, "APIService")[0]),
+    "an API that leads elsewhere": lambda o: registered(o)["service"].update(name="regrow"),
+    "an API at another port": lambda o: registered(o)["service"].update(port=8443),
+    "another authority": lambda o: registered(o).update(caBundle=named(o, "Secret")["data"]["tls.crt"]),
+    "a certificate without its key": lambda o: named(o, "Secret")["data"].update({"tls.key": ""}),
+    "a certificate for another namespace": lambda o: (registered(o)["service"].update(namespace="other"), named(o, "Service")["metadata"].update(namespace="other")),
+    "a policy that keeps the API server out": lambda o: named(o, "NetworkPolicy")["spec"]["ingress"].pop(),
+    "a policy for others": lambda o: named(o, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"].update(x="y"),
+    "no right to know the API server": lambda o: o.remove(of(o, "RoleBinding")[0]),
+    "that right in another namespace": lambda o: of(o, "RoleBinding")[0]["metadata"].update(namespace="regrow"),
+    "an autoscaler without rights": lambda o: of(o, "ClusterRoleBinding")[0]["subjects"].clear(),
+    "rights beyond metrics": lambda o: of(o, "ClusterRole")[0]["rules"][0]["apiGroups"].append(""),
+    "a metric that nobody serves": lambda o: of(o, "HorizontalPodAutoscaler")[0]["spec"]["metrics"][0]["external"]["metric"].update(name="x"),
+    "labels that nobody serves": lambda o: of(o, "HorizontalPodAutoscaler")[0]["spec"]["metrics"][0]["external"]["metric"].update(selector={"matchLabels": {"x": "y"}}),
+}
+
+
+def unnoticed(objects, version, external, mutations=MUTATIONS):
     """The mutations that no fact complains of."""
-    for what, mutate in MUTATIONS.items():
+    for what, mutate in mutations.items():
         broken = copy.deepcopy(objects)
         mutate(broken)
         if not list(complaints(broken, version, external)):

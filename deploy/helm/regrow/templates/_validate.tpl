@@ -7,6 +7,7 @@ in values.schema.json; here is what does not go together.
 {{- include "regrow.validate.secret" . }}
 {{- include "regrow.validate.config" . }}
 {{- include "regrow.validate.scaling" . }}
+{{- include "regrow.validate.external" . }}
 {{- include "regrow.validate.rest" . }}
 {{- end }}
 
@@ -127,8 +128,34 @@ in values.schema.json; here is what does not go together.
 {{- if and $keda.enabled (eq $keda.source "postgresql") (not $keda.postgresql.host) (contains "," (regexReplaceAll "\\?.*$" .Values.store.postgres.url "")) }}
 {{- fail "autoscaling.keda.postgresql.host is missing: store.postgres.url names several hosts, and KEDA asks one. Set it" }}
 {{- end }}
-{{- if .Values.externalMetrics.enabled }}
-{{- fail "externalMetrics.enabled: this release does not serve external metrics itself. Set it to false, and use autoscaling.keda or an adapter with autoscaling.hpa" }}
+{{- end }}
+
+{{- define "regrow.validate.external" -}}
+{{- $own := .Values.externalMetrics }}{{ $hpa := .Values.autoscaling.hpa }}
+{{- if and $own.enabled (eq .Values.store.type "embedded") }}
+{{- fail "externalMetrics.enabled: the embedded store is one file for one replica, so there is nothing to scale. Set externalMetrics.enabled to false, or store.type to postgres" }}
+{{- end }}
+{{- if and $own.enabled .Values.autoscaling.keda.enabled }}
+{{- fail "externalMetrics.enabled and autoscaling.keda.enabled: a cluster has one server of external metrics, and KEDA is one. Switch one off; with externalMetrics, scale by autoscaling.hpa" }}
+{{- end }}
+{{- if ne (empty $own.tlsSecret) (empty $own.caBundle) }}
+{{- fail "externalMetrics.tlsSecret and externalMetrics.caBundle belong together: the certificate, and the authority by which the API server knows it. Set both, or neither" }}
+{{- end }}
+{{- if and $own.enabled $hpa.enabled }}
+{{- range $label, $value := $hpa.metricLabels }}
+{{- if not (and (eq $label "release") (eq $value $.Release.Name)) }}
+{{- fail (printf "autoscaling.hpa.metricLabels has %s: %s, but metrics of externalMetrics have the one label release: %s. Remove it" $label $value $.Release.Name) }}
+{{- end }}
+{{- end }}
+{{- $served := list "regrow_load" "regrow_oldest_ready_seconds" "regrow_lanes_ready" "regrow_lanes_running" "regrow_slots" "regrow_replicas" }}
+{{- range $value, $metric := dict "loadMetric" $hpa.loadMetric "ageMetric" $hpa.ageMetric }}
+{{- if not (has $metric $served) }}
+{{- fail (printf "autoscaling.hpa.%s is %s, which externalMetrics does not serve. Set it to one of %s" $value $metric (join ", " $served)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $own.enabled $own.tlsSecret (lookup "v1" "ServiceAccount" .Release.Namespace "default") }}
+{{- include "regrow.validate.found" (dict "root" . "value" "externalMetrics.tlsSecret" "name" $own.tlsSecret "keys" (list "tls.crt" "tls.key")) }}
 {{- end }}
 {{- end }}
 
