@@ -20,7 +20,7 @@ def scene():
         report.skip("an HPA on external metrics", "something else in this cluster serves external metrics")
         return
     ended = rig.helm_release("upgrade", SCALED, flags=["--wait", "--timeout", "400s"])
-    report.need("external metrics and the HPA are switched on", ended.returncode == 0, lambda: ended.stderr + rig.logs())
+    report.need("external metrics and the HPA are switched on", ended.returncode == 0, lambda: rig.logs() + ended.stderr)
     path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{rig.SPACE}/regrow_load"
     served = kube.until(60, lambda: '"value"' in kube.kubectl("get", "--raw", path, check=False).stdout)
     report.need("the cluster's API serves the load", served is not None,
@@ -39,7 +39,7 @@ def scene():
     report.figure("its end until two replicas are left", f"{time.monotonic() - begin:.0f} s")
     upgrade.told("growth and shrinking", few.end("no reply of those who went on failed"))
     ended = rig.helm_release("upgrade", flags=["--wait", "--timeout", "400s"])
-    report.check("switched off again", ended.returncode == 0 and upgrade.settles(3), lambda: ended.stderr + rig.logs())
+    report.check("switched off again", ended.returncode == 0 and upgrade.settles(3), lambda: rig.logs() + ended.stderr)
 
 
 def described():

@@ -8,7 +8,7 @@ from . import kube, report, rig, talking
 def scene():
     begin = time.monotonic()
     ended = rig.helm_release("install", flags=["--wait", "--timeout", "180s"])
-    report.need("three replicas are installed by one command", ended.returncode == 0, lambda: ended.stderr + rig.logs())
+    report.need("three replicas are installed by one command", ended.returncode == 0, lambda: rig.logs() + ended.stderr)
     report.figure("`helm install`, migration and three replicas ready", f"{time.monotonic() - begin:.1f} s")
     report.check("there are three, all ready", rig.whole(3))
     nodes = {p["spec"]["nodeName"] for p in rig.replicas()}

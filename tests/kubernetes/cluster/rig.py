@@ -142,6 +142,9 @@ def merged(*values):
 
 def helm_release(verb, *values, release=RELEASE, flags=(), base=VALUES):
     """`helm install` or `helm upgrade` with values; what it said and how it ended."""
+    if verb == "install" and kube.version() < (1, 22) and "--server-side" in kube.helm("install", "--help").stdout:
+        # Helm 4's way crashes API servers of before; upgrades follow the installation.
+        flags = [*flags, "--server-side=false"]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(merged(image_values(os.environ["REGROW_IMAGE"]), base, *values), file)
         file.flush()

@@ -14,7 +14,7 @@ def scene():
         volume()
         values["store"] = {"embedded": {"storageClass": "regrow-test"}}
     ended = rig.helm_release("install", release=NAME, base=values, flags=["--wait", "--timeout", "120s"])
-    report.need("it is installed and becomes ready", ended.returncode == 0, lambda: ended.stderr + rig.logs(NAME))
+    report.need("it is installed and becomes ready", ended.returncode == 0, lambda: rig.logs(NAME) + ended.stderr)
     report.check("it answers", *talking.answers("single", talking.url(NAME)))
     before = sessions()
     report.check("it lists its session", bool(before))

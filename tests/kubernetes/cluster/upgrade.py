@@ -12,7 +12,7 @@ def scene():
     values = rig.image_values(new) if new else {"podAnnotations": {"release": "next"}}
     begin = time.monotonic()
     ended = rig.helm_release("upgrade", values, flags=["--wait", "--timeout", "400s"])
-    report.check("upgraded under load", ended.returncode == 0 and settles(3), lambda: ended.stderr + rig.logs())
+    report.check("upgraded under load", ended.returncode == 0 and settles(3), lambda: rig.logs() + ended.stderr)
     report.figure("`helm upgrade`, three replicas exchanged under load", f"{time.monotonic() - begin:.0f} s")
     begin = time.monotonic()
     rolled = kube.helm("rollback", rig.RELEASE, "1", "-n", rig.SPACE, "--wait", "--timeout", "400s", check=False)
