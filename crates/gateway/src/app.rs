@@ -7,22 +7,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Limits;
-use crate::auth::Gate;
-use crate::models::Roster;
+use crate::{Limits, Rules};
 
 /// The state behind the routes; connections share it.
 pub(crate) struct App<E> {
     /// Who answers.
     pub(crate) engine: E,
-    /// Who may ask.
-    pub(crate) gate: Gate,
-    /// Which agents can be asked.
-    pub(crate) roster: Roster,
-    /// Whether a `provider/model` is configured.
-    pub(crate) model_known: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    /// `/v1/chat/completions` and `/v1/models` are served.
-    pub(crate) chat_completions: bool,
+    /// Who may ask, and for what.
+    pub(crate) rules: Arc<Rules>,
     /// Bounds.
     pub(crate) limits: Limits,
     /// Room for bodies that are being read or parsed, in KiB. What does not fit is refused.

@@ -7,6 +7,7 @@ mod attempts;
 mod client;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
@@ -25,7 +26,7 @@ type SecretDigest = [u8; 32];
 pub(crate) struct Gate {
     /// `None`: everybody may.
     secrets: Option<Vec<SecretDigest>>,
-    attempts: Attempts,
+    attempts: Arc<Attempts>,
     exempt_loopback: bool,
     trusted_proxies: Vec<Network>,
 }
@@ -41,8 +42,16 @@ impl Gate {
                 Some(filled.map(|secret| digest(secret.as_bytes())).collect())
             }
         };
-        let attempts = Attempts::new(limit);
+        let attempts = Arc::new(Attempts::new(limit));
         Self { secrets, attempts, exempt_loopback: limit.exempt_loopback, trusted_proxies }
+    }
+
+    /// The same, which goes on counting where the one before it leaves off, if it asks for the same secrets.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        if self.secrets == before.secrets && self.attempts.limit() == before.attempts.limit() {
+            self.attempts = Arc::clone(&before.attempts);
+        }
+        self
     }
 
     /// Admits a request or says why not.

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::engine::Engine;
 use crate::refusal::Refusal;
+use crate::rules::Rule;
 use crate::{read_body, respond};
 use abandon::Abandon;
 use address::Address;
@@ -49,6 +50,7 @@ struct Wanted {
 /// `POST`: accepts a message, or finds the run that it was accepted for, and answers with that run's reply.
 pub(crate) async fn create<E: Engine>(
     app: &App<E>,
+    rule: &Rule,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let (parts, body) = request.into_parts();
@@ -56,7 +58,7 @@ pub(crate) async fn create<E: Engine>(
     let resume = position::of(&parts.headers)?;
     let body = read_body::read(&parts.headers, body, &app.limits, &app.body_room).await?;
     let Asked { request, digest, room } = submit::parse(body).await?;
-    let address = address::of(&app.roster, &*app.model_known, &parts.headers, &request, key)?;
+    let address = address::of(&rule.roster, &*rule.model_known, &parts.headers, &request, key)?;
     let fingerprint = submit::fingerprint(digest, &address);
     let wanted =
         Wanted { model: request.model.clone(), stream: request.stream, include_usage: request.include_usage };

@@ -23,10 +23,12 @@ mod read_body;
 mod refusal;
 mod respond;
 mod router;
+mod rules;
 mod serve;
 
 pub use network::{Network, NotANetwork};
-pub use options::{Auth, AuthRateLimit, Limits, Options, Shutdown};
+pub use options::{Auth, AuthRateLimit, Limits, Options, Settings, Shutdown};
+pub use rules::Rules;
 pub use serve::serve;
 
 #[cfg(test)]

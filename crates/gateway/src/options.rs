@@ -8,12 +8,31 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Network;
+use crate::{Network, Rules};
 
 /// How the front door is set up.
 pub struct Options {
     /// Where clients connect.
     pub listener: TcpListener,
+    /// What may change while the door is open.
+    pub rules: Arc<Rules>,
+    /// Bounds.
+    pub limits: Limits,
+    /// When the process started; probes tell the time since.
+    pub started: Instant,
+    /// The program's version; probes tell it to authenticated callers.
+    pub version: &'static str,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.listener.local_addr().ok();
+        f.debug_struct("Options").field("listener", &address).finish_non_exhaustive()
+    }
+}
+
+/// What of the front door may change while it is open.
+pub struct Settings {
     /// Who may use the API.
     pub auth: Auth,
     /// What happens to those who guess.
@@ -29,21 +48,12 @@ pub struct Options {
     pub model_known: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// Serve `/v1/chat/completions` and `/v1/models`.
     pub chat_completions: bool,
-    /// Bounds.
-    pub limits: Limits,
-    /// When the process started; probes tell the time since.
-    pub started: Instant,
-    /// The program's version; probes tell it to authenticated callers.
-    pub version: &'static str,
 }
 
-impl fmt::Debug for Options {
+/// By hand, because what knows the models cannot be shown.
+impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.listener.local_addr().ok();
-        f.debug_struct("Options")
-            .field("listener", &address)
-            .field("auth", &self.auth)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("auth", &self.auth).finish_non_exhaustive()
     }
 }
 

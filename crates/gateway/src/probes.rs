@@ -72,7 +72,7 @@ pub(crate) fn ready<E: Engine, B>(app: &App<E>, request: &Request<B>) -> Respons
 }
 
 fn detail<E: Engine, B>(app: &App<E>, request: &Request<B>) -> Option<Detail> {
-    app.gate.recognises(request.headers()).then(|| {
+    app.rules.now().gate.recognises(request.headers()).then(|| {
         let uptime = app.started.elapsed().as_millis();
         Detail { version: app.version, uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX) }
     })

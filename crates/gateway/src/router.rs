@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::engine::Engine;
 use crate::refusal::Refusal;
+use crate::rules::Rule;
 use crate::{chat, models, peer, probes, respond};
 
 /// Where stored completions are found.
@@ -45,22 +46,27 @@ async fn route<E: Engine>(
         "/startup" | "/startupz" => Ok(probes::started(app, &request)),
         "/ready" | "/readyz" => Ok(probes::ready(app, &request)),
         path if path.starts_with("/v1/") => {
-            app.gate.admit(request.headers(), peer, Instant::now())?;
-            api(app, request).await
+            let rule = app.rules.now();
+            rule.gate.admit(request.headers(), peer, Instant::now())?;
+            api(app, &rule, request).await
         }
         path if path.starts_with(peer::PREFIX) => peer::live(app, &request),
         _ => Err(Refusal::not_found("Not found.")),
     }
 }
 
-async fn api<E: Engine>(app: &App<E>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+async fn api<E: Engine>(
+    app: &App<E>,
+    rule: &Rule,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
     let path = request.uri().path();
-    if !app.chat_completions {
+    if !rule.chat_completions {
         return Err(unknown(path));
     }
     if path == COMPLETIONS {
         return match *request.method() {
-            Method::POST => chat::create(app, request).await,
+            Method::POST => chat::create(app, rule, request).await,
             _ => Ok(respond::method_not_allowed("POST")),
         };
     }
@@ -72,10 +78,10 @@ async fn api<E: Engine>(app: &App<E>, request: Request<Incoming>) -> Result<Resp
         };
     }
     match (path, request.method()) {
-        ("/v1/models", &(Method::GET | Method::HEAD)) => Ok(app.roster.list()),
+        ("/v1/models", &(Method::GET | Method::HEAD)) => Ok(rule.roster.list()),
         ("/v1/models", _) => Ok(respond::method_not_allowed("GET, HEAD")),
         _ => match path.strip_prefix(models::PREFIX) {
-            Some(id) if matches!(*request.method(), Method::GET | Method::HEAD) => app.roster.show(id),
+            Some(id) if matches!(*request.method(), Method::GET | Method::HEAD) => rule.roster.show(id),
             Some(_) => Ok(respond::method_not_allowed("GET, HEAD")),
             None => Err(unknown(path)),
         },

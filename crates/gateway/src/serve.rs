@@ -10,10 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::auth::Gate;
 use crate::connection;
 use crate::engine::Engine;
-use crate::models::Roster;
 use crate::read_body::ROOM_UNIT;
 use crate::{Options, Shutdown};
 
@@ -57,10 +55,7 @@ fn open<E>(options: Options, engine: E, cut: CancellationToken) -> (TcpListener,
     let room = (options.limits.bodies_bytes / ROOM_UNIT).min(Semaphore::MAX_PERMITS);
     let app = App {
         engine,
-        gate: Gate::new(&options.auth, options.rate_limit, options.trusted_proxies),
-        roster: Roster::new(options.agents, options.default_agent),
-        model_known: options.model_known,
-        chat_completions: options.chat_completions,
+        rules: options.rules,
         limits: options.limits,
         body_room: Arc::new(Semaphore::new(room)),
         tasks: TaskTracker::new(),

@@ -7,4 +7,5 @@ mod connections;
 mod idempotency;
 mod probes;
 mod refusals;
+mod rules;
 mod streams;

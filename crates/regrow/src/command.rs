@@ -11,6 +11,7 @@ mod external_metrics;
 mod health;
 mod migrate;
 mod prune;
+mod reload;
 mod replicas;
 mod runs;
 mod serve;

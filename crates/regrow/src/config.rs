@@ -14,6 +14,7 @@ mod env_vars;
 mod gateway;
 mod include;
 mod json5;
+mod keys;
 mod known;
 mod logging;
 mod model;
@@ -21,6 +22,7 @@ mod normalise;
 mod overrides;
 mod own;
 mod problem;
+mod restart;
 mod secret;
 mod secrets;
 mod session;
@@ -30,6 +32,7 @@ mod suggest;
 mod tools;
 mod tree;
 mod unsupported;
+mod watched;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +45,7 @@ pub use gateway::{
     Auth, AuthConfig, AuthMode, Bind, ChatCompletionsEndpoint, Endpoints, GatewayConfig, GatewayMode,
     HttpConfig, RateLimit,
 };
+pub use keys::{Keys, Secrets};
 pub use logging::{ConsoleStyle, LogLevel, LoggingConfig};
 pub use model::{
     ModelApi, ModelChoice, ModelConfig, ModelCost, ModelInput, ModelsConfig, ModelsMode, ProviderAuth,
@@ -50,6 +54,7 @@ pub use model::{
 pub use overrides::OVERRIDES;
 pub use own::{RegrowConfig, RegrowTools, RetentionConfig, Role, RunLimits};
 pub use problem::{Origin, Place, Problem, render};
+pub use restart::{keep, needs_restart};
 pub use secret::{REDACTED, Secret};
 pub use secrets::{SecretDefaults, SecretSource, SecretStore, SecretsConfig, StoreFormat};
 pub use session::{
@@ -57,6 +62,7 @@ pub use session::{
     SessionScope,
 };
 pub use tools::{ToolPolicy, ToolProfile, ToolsConfig, WebFetchConfig, WebTools};
+pub use watched::Watched;
 
 use check::Check;
 use known::Known;
@@ -91,24 +97,32 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The root file; nothing if there was none.
     pub path: Option<PathBuf>,
+    /// The secrets in it by their keys.
+    pub secrets: Secrets,
 }
 
 /// Loads a configuration. The error is every problem found, never only the first; it contains no secrets.
 pub fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
+    load_watched(source).0
+}
+
+/// Loads a configuration, and says which files were read or looked for.
+pub fn load_watched(source: &Source) -> (Result<Loaded, Vec<Problem>>, Vec<Watched>) {
     let mut report = Report::default();
-    let config = assemble(source, &mut report);
-    let warnings = report.finish()?;
-    Ok(Loaded { config, warnings, path: source.path.clone() })
+    let (config, secrets) = assemble(source, &mut report);
+    let files = std::mem::take(&mut report.files);
+    let path = source.path.clone();
+    (report.finish().map(|warnings| Loaded { config, warnings, path, secrets }), files)
 }
 
 /// The configuration as far as it could be read; what is missing from it stands in the report.
-fn assemble(source: &Source, report: &mut Report) -> Config {
+fn assemble(source: &Source, report: &mut Report) -> (Config, Secrets) {
     let env = source.env.as_ref();
     let mut root = match &source.path {
         None => default_root(),
         Some(path) => match include::read(path, env("OPENCLAW_INCLUDE_ROOTS").as_deref(), report) {
             Some(root) => root,
-            None => return Config::default(),
+            None => return Default::default(),
         },
     };
     substitute::substitute(&mut root, env, report);
@@ -116,12 +130,12 @@ fn assemble(source: &Source, report: &mut Report) -> Config {
     overrides::apply(&mut root, env, report);
     let mut check = Check { report, secrets: Vec::new() };
     check.value(&mut root, &schema(), Some(Known::root()), &KeyPath::default());
-    let references = check.secrets;
-    resolve_secrets(&mut root, &references, source, report);
+    let secrets = check.secrets;
+    let secrets = resolve_secrets(&mut root, &secrets, source, report);
     let mut config = typed(&root, report);
     config.agents.ensure_one();
     combinations::check(&config, &mut root, report);
-    config
+    (config, secrets)
 }
 
 /// An empty document that was written nowhere.
@@ -129,16 +143,19 @@ fn default_root() -> Node {
     Node::new(Span { source: usize::MAX, offset: 0 }, Value::Map(Vec::new()))
 }
 
-fn resolve_secrets(root: &mut Node, references: &[KeyPath], source: &Source, report: &mut Report) {
+/// Puts secrets in the place of their references; returns all secrets, those that are written as text too.
+fn resolve_secrets(root: &mut Node, paths: &[KeyPath], source: &Source, report: &mut Report) -> Secrets {
     let secrets = root.get("secrets").map(Node::to_json).unwrap_or_default();
     let secrets = SecretsConfig::deserialize(secrets).unwrap_or_default();
     let base = secret::base_of(source.path.as_deref().map(Path::new));
     let resolver = Resolver { secrets: &secrets, base: &base, env: source.env.as_ref() };
-    for path in references {
-        if let Some(node) = root.at_mut(path) {
-            resolver.resolve(node, path, report);
-        }
+    let mut found = Secrets::new();
+    for path in paths {
+        let Some(node) = root.at_mut(path) else { continue };
+        resolver.resolve(node, path, report);
+        found.extend(node.text().map(|text| (path.to_string(), Secret::from(text.to_owned()))));
     }
+    found
 }
 
 /// Reads the types from the checked tree.

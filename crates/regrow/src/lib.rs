@@ -9,6 +9,7 @@ mod descriptors;
 mod logging;
 mod outcome;
 mod seams;
+mod settings;
 mod state;
 mod stop;
 mod store_url;

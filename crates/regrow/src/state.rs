@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::cli::Common;
-use crate::config::{self, Config, Loaded, Source};
+use crate::config::{self, Config, Keys, Loaded, Secret, Secrets, Source, Watched};
 use crate::outcome::Unusable;
 use crate::store_url::StoreUrl;
 
@@ -29,6 +29,7 @@ pub(crate) struct State {
     pub(crate) config_path: Option<PathBuf>,
     /// What is accepted but not acted on.
     pub(crate) warnings: Vec<config::Problem>,
+    secrets: Secrets,
     store: Option<String>,
     store_password: Option<SecretString>,
 }
@@ -36,22 +37,41 @@ pub(crate) struct State {
 impl State {
     /// Finds the directory and reads the configuration.
     pub(crate) fn open(common: &Common) -> anyhow::Result<Self> {
+        Self::open_watched(common, &mut Vec::new())
+    }
+
+    /// The same; `files` are those that were read or looked for, whether or not all is well with them.
+    pub(crate) fn open_watched(common: &Common, files: &mut Vec<Watched>) -> anyhow::Result<Self> {
         let directory = match &common.state_dir {
             Some(directory) => directory.clone(),
             None => home()?.join(".regrow"),
         };
-        let beside = directory.join("openclaw.json");
-        let path = common.config.clone().or_else(|| beside.exists().then_some(beside));
-        let Loaded { config, warnings, path } =
-            config::load(&Source::from_process(path)).map_err(|problems| {
-                Unusable(format!("the configuration has problems\n{}", config::render(&problems)))
-            })?;
+        let path = common.config.clone().or_else(|| {
+            let beside = directory.join("openclaw.json");
+            files.push(Watched::look(&beside));
+            beside.exists().then_some(beside)
+        });
+        let (loaded, read) = config::load_watched(&Source::from_process(path));
+        files.extend(read);
+        let Loaded { config, warnings, path, mut secrets } = loaded.map_err(|problems| {
+            Unusable(format!("the configuration has problems\n{}", config::render(&problems)))
+        })?;
         let store = common.store.clone().or_else(|| config.regrow.store.clone());
         let store_password = match &common.store_password_file {
-            Some(path) => Some(read_password(path)?),
-            None => config.regrow.store_password.as_ref().map(config::Secret::to_secret_string),
+            Some(path) => {
+                files.push(Watched::look(path));
+                let password = read_password(path)?;
+                secrets.insert("regrow.storePassword".to_owned(), Secret::from(password.clone()));
+                Some(SecretString::from(password))
+            }
+            None => config.regrow.store_password.as_ref().map(Secret::to_secret_string),
         };
-        Ok(Self { directory, config, config_path: path, warnings, store, store_password })
+        Ok(Self { directory, config, config_path: path, warnings, secrets, store, store_password })
+    }
+
+    /// The keys of the configuration as the files and the environment have it.
+    pub(crate) fn keys(&self, salt: &str) -> Keys {
+        Keys::of(&self.config, &self.secrets, salt)
     }
 
     /// Creates the directory, readable by its owner only.
@@ -138,7 +158,8 @@ impl State {
     }
 }
 
-fn random_token() -> anyhow::Result<String> {
+/// Random bytes in hexadecimal, too many to be guessed.
+pub(crate) fn random_token() -> anyhow::Result<String> {
     let mut random = [0; TOKEN_BYTES];
     getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("the system has no random numbers: {e}"))?;
     Ok(hex(&random))
@@ -153,14 +174,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_password(path: &Path) -> anyhow::Result<SecretString> {
+fn read_password(path: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Unusable(format!("--store-password-file {}: {e}", path.display())))?;
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         return Err(Unusable(format!("--store-password-file {}: the file is empty", path.display())).into());
     }
-    Ok(SecretString::from(password.to_owned()))
+    Ok(password.to_owned())
 }
 
 /// Creates a directory that only its owner can read.

@@ -9,6 +9,8 @@ use prometheus::{
 use regrow_providers::Attempt;
 use regrow_worker::SubmitError;
 
+use crate::Reload;
+
 /// From a quarter of a millisecond to ten seconds.
 const STORE: [f64; 15] =
     [0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -39,6 +41,9 @@ pub(crate) struct Counts {
     pub(crate) model_calls: IntCounterVec,
     pub(crate) model_seconds: Histogram,
     pub(crate) tokens: IntCounterVec,
+    pub(crate) reloads: IntCounterVec,
+    pub(crate) is_config_refused: IntGauge,
+    pub(crate) need_restart: IntGauge,
     pub(crate) runs_running: IntGauge,
     pub(crate) slots_free: IntGauge,
     pub(crate) is_ready: IntGauge,
@@ -67,6 +72,9 @@ impl Counts {
             model_calls: add(to, counters("model_calls_total", "Model calls", &["provider", "outcome"]))?,
             model_seconds: add(to, histogram("model_call_seconds", "Time of a model call", &MODEL))?,
             tokens: add(to, counters("tokens_total", "Tokens as providers count them", &["direction"]))?,
+            reloads: add(to, counters("config_reloads_total", "Changes of the configuration", &["outcome"]))?,
+            is_config_refused: add(to, whole("config_refused", "1 if the files are not what is in force"))?,
+            need_restart: add(to, whole("config_restart_keys", "Changed keys that wait for a restart"))?,
             runs_running: add(to, IntGauge::with_opts(opts("runs_running", "Runs driven by this replica")))?,
             slots_free: add(to, IntGauge::with_opts(opts("slots_free", "Runs that it could drive besides")))?,
             is_ready: add(to, IntGauge::with_opts(opts("ready", "1 if this replica can accept work")))?,
@@ -85,6 +93,7 @@ impl Counts {
     fn begin_at_zero(&self) {
         SubmitError::REASONS.iter().for_each(|reason| drop(self.refused.with_label_values(&[*reason])));
         STATUSES.iter().for_each(|status| drop(self.ended.with_label_values(&[*status])));
+        Reload::OUTCOMES.iter().for_each(|outcome| drop(self.reloads.with_label_values(&[*outcome])));
         ["input", "output"].iter().for_each(|direction| drop(self.tokens.with_label_values(&[*direction])));
         for intent in INTENTS {
             drop(self.store_seconds.with_label_values(&[intent]));
@@ -116,6 +125,10 @@ fn counter(name: &str, help: &str) -> Result<IntCounter> {
 
 fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec> {
     IntCounterVec::new(opts(name, help), labels)
+}
+
+fn whole(name: &str, help: &str) -> Result<IntGauge> {
+    IntGauge::with_opts(opts(name, help))
 }
 
 fn gauge(name: &str, help: &str) -> Result<Gauge> {

@@ -14,4 +14,4 @@ mod store;
 
 pub use door::serve;
 pub use load::{Load, Looks};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Reload};

@@ -19,6 +19,27 @@ pub struct Metrics {
     registry: Registry,
 }
 
+/// What became of a change of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// It is in force, but for keys that take effect at the next start.
+    Applied {
+        /// How many these are.
+        need_restart: usize,
+    },
+    /// It is invalid; the one before it stays in force.
+    Refused,
+}
+
+impl Reload {
+    /// All outcomes.
+    pub(crate) const OUTCOMES: [&str; 2] = ["applied", "refused"];
+
+    fn outcome(self) -> &'static str {
+        Self::OUTCOMES[usize::from(self == Self::Refused)]
+    }
+}
+
 impl Metrics {
     /// Metrics that stand at zero. `version` and `revision` say which program this is.
     ///
@@ -79,6 +100,16 @@ impl Metrics {
         counts.oldest_ready.set(figure(|load| load.oldest_ready_seconds));
         counts.slots.set(figure(|load| load.slots as f64));
         counts.replicas.set(figure(|load| load.replicas as f64));
+    }
+
+    /// A change of the configuration was taken or refused.
+    pub fn reloaded(&self, reload: Reload) {
+        let counts = &self.counts;
+        counts.reloads.with_label_values(&[reload.outcome()]).inc();
+        counts.is_config_refused.set((reload == Reload::Refused).into());
+        if let Reload::Applied { need_restart } = reload {
+            counts.need_restart.set(whole(need_restart));
+        }
     }
 
     pub(crate) fn lag(&self, lag: Duration) {

@@ -12,6 +12,7 @@ mod cursor;
 mod drain;
 mod drive;
 mod follow;
+mod in_force;
 mod journal;
 mod lease;
 mod live;
@@ -29,7 +30,8 @@ mod write;
 
 pub use cursor::Cursor;
 pub use follow::{Follow, Update};
-pub use options::{AgentProfile, Options};
+pub use in_force::InForce;
+pub use options::{AgentProfile, Options, Settings};
 pub use regrow_store::Error as StoreError;
 pub use submit::{Submission, SubmitError, Ticket};
 pub use worker::{Readiness, Slots, Worker};

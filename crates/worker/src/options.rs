@@ -1,14 +1,16 @@
-//! What a worker needs to know: its limits and its agents.
+//! What a worker needs to know: how it works for as long as it lives, and what may change meanwhile.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regrow_agent::Limits;
+use regrow_providers::Models;
 use regrow_store::Retention;
 use regrow_tools::Toolbox;
 
-/// How a worker behaves.
+/// How a worker behaves for as long as it lives.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where peers reach this replica over HTTP; empty if nowhere.
@@ -19,20 +21,28 @@ pub struct Options {
     pub slots: u32,
     /// How long this replica stays alive in the store without a heartbeat.
     pub lease: Duration,
-    /// Messages of one session that may wait or run; one more is refused.
-    pub max_queued: u32,
-    /// Sessions that may wait for a replica; while there are more, nothing is accepted.
-    pub max_ready: u64,
     /// How long running work may take at a drain before it is handed over.
     pub drain: Duration,
     /// This replica drives runs itself; otherwise it only accepts and follows.
     pub runs: bool,
-    /// How long what is over is kept.
-    pub retention: Retention,
     /// The time between two rounds that delete what was kept long enough; the first comes soon after the start.
     pub prune_every: Duration,
+}
+
+/// What of a worker may change while it works. A run keeps the agent with which it began here; its next model call is
+/// already made with the models of that moment, because keys that were exchanged are not good for long.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Messages of one session that may wait or run; one more is refused.
+    pub max_queued: u32,
+    /// Sessions that may wait for a replica; while there are more, nothing is accepted.
+    pub max_ready: u64,
+    /// How long what is over is kept.
+    pub retention: Retention,
     /// The agents by id.
     pub agents: HashMap<String, AgentProfile>,
+    /// The models that there are.
+    pub models: Arc<Models>,
 }
 
 /// A configured agent.

@@ -67,7 +67,7 @@ async fn round(worker: &Inner, done: &mut Pruned) -> Result<(), Error> {
             held = Some(Instant::now());
         }
         let began = Instant::now();
-        let step = worker.store.prune(&worker.options.retention, STEP).await?;
+        let step = worker.store.prune(&worker.present.get().settings.retention, STEP).await?;
         *done += step;
         if !step.more {
             return Ok(());

@@ -28,6 +28,8 @@ pub(crate) struct Run<'a> {
     pub(crate) claimed: Claimed,
     pub(crate) held: Held,
     keep: bool,
+    /// How long it may take.
+    seconds: u64,
     /// The head of the log at the claim: entries up to here were written under earlier leases.
     pub(crate) inherited: Seq,
     /// What the core decides on.
@@ -62,6 +64,7 @@ impl<'a> Run<'a> {
             claimed,
             held,
             keep,
+            seconds: u64::MAX,
             inherited,
             journal,
             said: Vec::new(),
@@ -86,12 +89,14 @@ impl<'a> Run<'a> {
             let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
             self.shown = Some(self.worker.board.show(self.claimed.session(), self.claimed.run, live));
         }
-        let Some(profile) = self.worker.options.agents.get(self.claimed.session_key.agent()) else {
+        let present = self.worker.present.get();
+        let Some(profile) = present.settings.agents.get(self.claimed.session_key.agent()) else {
             let message = format!("There is no agent `{}` any more.", self.claimed.session_key.agent());
             return self.finish(Final::failed(FailureKind::ModelRefused, message)).await;
         };
         let (id, accepted_at) = (self.claimed.session_key.agent(), self.claimed.message.accepted_at);
-        let setup = Setup::new(self.worker, id, profile, &self.journal.inbound, accepted_at).await;
+        self.seconds = profile.limits.seconds;
+        let setup = Setup::new(&present, id, profile, &self.journal.inbound, accepted_at).await;
         loop {
             match next(&self.journal, &setup.agent, &self.situation(&setup)) {
                 Action::Finish(last) => return self.finish(last).await,
@@ -158,9 +163,7 @@ impl<'a> Run<'a> {
 
     /// The time until the core calls the run too old: until its age in whole seconds is above the limit.
     fn time_left(&self) -> Duration {
-        let profile = self.worker.options.agents.get(self.claimed.session_key.agent());
-        let limit = profile.map_or(u64::MAX, |profile| profile.limits.seconds);
-        Duration::from_millis(limit.saturating_add(1).saturating_mul(1_000).saturating_sub(self.age()))
+        Duration::from_millis(self.seconds.saturating_add(1).saturating_mul(1_000).saturating_sub(self.age()))
     }
 
     fn situation(&self, setup: &Setup<'_>) -> Situation {
@@ -184,7 +187,8 @@ impl<'a> Run<'a> {
                 (Some(live), Delta::Restart) => live.restart(),
                 (None, _) => {}
             };
-            let call = self.worker.models.complete(&setup.chain, &request, &mut on_delta);
+            let models = setup.models(self.worker);
+            let call = models.complete(&setup.chain, &request, &mut on_delta);
             match self.unless_interrupted(call).await? {
                 Some(answer) => answer,
                 None if self.held.abort.is_cancelled() => return Ok(Some(self.aborted())),
@@ -245,7 +249,8 @@ impl<'a> Run<'a> {
             sampling: regrow_protocol::Sampling::default(),
         };
         let mut ignore = |_: Delta<'_>| {};
-        let call = self.worker.models.complete(&setup.chain, &request, &mut ignore);
+        let models = setup.models(self.worker);
+        let call = models.complete(&setup.chain, &request, &mut ignore);
         let Some(answer) = self.unless_interrupted(call).await? else { return Ok(None) };
         let completion = match answer {
             Ok(completion) => completion,

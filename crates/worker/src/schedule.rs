@@ -118,7 +118,8 @@ fn firing(worker: &Inner, view: &ScheduleView, now: i64) -> Result<Option<Firing
     let job: Job = serde_json::from_str(&schedule.spec).map_err(|e| {
         Error::Unusable(format!("it cannot be read; a newer release may have written it: {e}"))
     })?;
-    if !worker.options.agents.contains_key(schedule.session.agent()) {
+    let present = worker.present.get();
+    if !present.settings.agents.contains_key(schedule.session.agent()) {
         return Err(Error::Unusable(format!("there is no agent `{}` here", schedule.session.agent())));
     }
     let plan = plan(&job, due_at, now).map_err(|e| Error::Unusable(e.to_string()))?;
@@ -132,6 +133,6 @@ fn firing(worker: &Inner, view: &ScheduleView, now: i64) -> Result<Option<Firing
         revision: view.revision,
         tick: Some(Tick { due_at, next, if_full: plan.if_full }),
         message: RunId::new(),
-        cap: if plan.fire { worker.options.max_queued } else { 0 },
+        cap: if plan.fire { present.settings.max_queued } else { 0 },
     }))
 }

@@ -1,4 +1,5 @@
-//! What a run works with: its agent's prompt, tools, models and limits, as they are when the run begins here.
+//! What a run works with: its agent's prompt, tools, models and limits, as they are when the run begins here. Only the
+//! models are looked up anew for each call, because keys that were exchanged are not good for long.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,10 +7,11 @@ use std::sync::Arc;
 
 use regrow_agent::{Agent, Effect, Inbound, Journal};
 use regrow_protocol::ToolSpec;
+use regrow_providers::Models;
 use regrow_tools::{Class, Toolbox};
 
 use crate::AgentProfile;
-use crate::worker::Inner;
+use crate::worker::{Inner, Present};
 
 /// The context window that is assumed of a model that nobody knows; asking it fails anyway.
 const ASSUMED_WINDOW: u32 = 128_000;
@@ -25,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) prompt: Arc<str>,
     /// The models to ask, in turn.
     pub(crate) chain: Cow<'a, [String]>,
+    /// All models that there were when the run began here.
+    models: &'a Arc<Models>,
     /// What the core needs to know.
     pub(crate) agent: Agent,
     /// An estimate of the tokens of prompt and tools.
@@ -34,18 +38,19 @@ pub(crate) struct Setup<'a> {
 impl<'a> Setup<'a> {
     /// The setup of agent `id` for a message that was accepted at `accepted_at` (milliseconds since 1970).
     pub(crate) async fn new(
-        worker: &Inner,
+        present: &'a Present,
         id: &str,
         profile: &'a AgentProfile,
         inbound: &Inbound,
         accepted_at: i64,
     ) -> Self {
-        let prompt = worker.prompts.render(id, profile, accepted_at).await;
+        let prompt = present.prompts.render(id, profile, accepted_at).await;
         let chain = inbound
             .model
             .clone()
             .map_or(Cow::Borrowed(profile.models.as_slice()), |model| Cow::Owned(vec![model]));
-        let first = chain.first().and_then(|name| worker.models.info(name));
+        let models = &present.settings.models;
+        let first = chain.first().and_then(|name| models.info(name));
         let described: usize =
             tools(profile, inbound).map(|t| t.name.len() + t.description.len() + TOOL_OVERHEAD).sum();
         let agent = Agent {
@@ -56,12 +61,19 @@ impl<'a> Setup<'a> {
             limits: profile.limits,
         };
         let prompt_tokens = u32::try_from((prompt.len() + described) / 4).unwrap_or(u32::MAX);
-        Self { profile, prompt, chain, agent, prompt_tokens }
+        Self { profile, prompt, chain, models, agent, prompt_tokens }
     }
 
     /// The agent's tools and its sender's.
     pub(crate) fn tools<'b>(&'b self, inbound: &'b Inbound) -> impl Iterator<Item = &'b ToolSpec> {
         tools(self.profile, inbound)
+    }
+
+    /// The models of this moment; those of the run's beginning if one that the run asks has been taken away since.
+    pub(crate) fn models(&self, worker: &Inner) -> Arc<Models> {
+        let now = Arc::clone(&worker.present.get().settings.models);
+        let is_gone = |name: &String| now.info(name).is_none() && self.models.info(name).is_some();
+        if self.chain.iter().any(is_gone) { Arc::clone(self.models) } else { now }
     }
 
     /// The model that is asked first.

@@ -131,7 +131,7 @@ async fn hand_in(worker: &Arc<Inner>, submission: Submission) -> Result<Ticket, 
     if worker.is_draining() {
         return Err(SubmitError::Draining);
     }
-    if !worker.options.agents.contains_key(submission.session.agent()) {
+    if !worker.present.get().settings.agents.contains_key(submission.session.agent()) {
         return Err(SubmitError::UnknownAgent(submission.session.agent().to_owned()));
     }
     // Who has been cut off for so long that its lease may be gone says so at once, instead of after a while.
@@ -163,7 +163,8 @@ async fn overload(worker: &Inner) -> Result<Option<SubmitError>, SubmitError> {
         }
     };
     let retry_after = jittered(load.oldest_ready.min(BACK_OFF));
-    Ok((load.ready >= worker.options.max_ready).then_some(SubmitError::Overloaded { retry_after }))
+    Ok((load.ready >= worker.present.get().settings.max_ready)
+        .then_some(SubmitError::Overloaded { retry_after }))
 }
 
 /// Hands the message to the store. Under `overload` only one that was accepted before is recognised.
@@ -189,7 +190,7 @@ async fn accept(
         dedupe: submission.key,
         fingerprint,
         body,
-        cap: if overload.is_some() { 0 } else { worker.options.max_queued },
+        cap: if overload.is_some() { 0 } else { worker.present.get().settings.max_queued },
         claim_for: slot.as_ref().map(|_| life.replica),
     };
     match worker.store.accept(message).await.map_err(|e| unavailable(&e))? {

@@ -21,8 +21,8 @@ use crate::live::Board;
 use crate::prompt::Prompts;
 use crate::submit::{Admission, Refusals};
 use crate::{
-    Cursor, Follow, Options, Submission, SubmitError, Ticket, claimer, drain, follow, membership, peer,
-    retention, schedule, submit,
+    Cursor, Follow, InForce, Options, Settings, Submission, SubmitError, Ticket, claimer, drain, follow,
+    membership, peer, retention, schedule, submit,
 };
 
 /// Whether this replica can accept and commit work now.
@@ -56,12 +56,11 @@ pub struct Worker {
 /// What the parts of a worker share.
 pub(crate) struct Inner {
     pub(crate) options: Options,
+    pub(crate) present: InForce<Present>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) models: Arc<Models>,
     pub(crate) peers: reqwest::Client,
     pub(crate) board: Arc<Board>,
     pub(crate) transcripts: Transcripts,
-    pub(crate) prompts: Prompts,
     pub(crate) admission: Admission,
     pub(crate) refusals: Refusals,
     /// One permit per run that may be driven.
@@ -77,6 +76,19 @@ pub(crate) struct Inner {
     /// A session may be ready.
     pub(crate) ready: Notify,
     pub(crate) tasks: TaskTracker,
+}
+
+/// The settings in force, and what was made of them.
+#[derive(Debug)]
+pub(crate) struct Present {
+    pub(crate) settings: Settings,
+    pub(crate) prompts: Prompts,
+}
+
+impl Present {
+    fn new(settings: Settings) -> Self {
+        Self { settings, prompts: Prompts::default() }
+    }
 }
 
 /// Where a worker is in its life.
@@ -141,7 +153,7 @@ impl std::fmt::Debug for Worker {
 
 impl Worker {
     /// Joins the store under a new id and starts to claim and drive runs.
-    pub async fn start(options: Options, store: Arc<dyn Store>, models: Arc<Models>) -> Result<Self, Error> {
+    pub async fn start(options: Options, settings: Settings, store: Arc<dyn Store>) -> Result<Self, Error> {
         let peers = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -152,13 +164,12 @@ impl Worker {
         let inner = Arc::new(Inner {
             slots: Arc::new(Semaphore::new(options.slots as usize)),
             options,
+            present: InForce::new(Present::new(settings)),
             budget: Budget::default(),
             store,
-            models,
             peers,
             board: Arc::default(),
             transcripts: Transcripts::default(),
-            prompts: Prompts::default(),
             admission: Admission::default(),
             refusals: Refusals::default(),
             held: Mutex::default(),
@@ -173,6 +184,16 @@ impl Worker {
         schedule::start(&inner);
         retention::start(&inner);
         Ok(Self { inner })
+    }
+
+    /// The models that are asked now.
+    pub fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.inner.present.get().settings.models)
+    }
+
+    /// From now on these settings are in force.
+    pub fn change(&self, settings: Settings) {
+        self.inner.present.replace(Present::new(settings));
     }
 
     /// Accepts a message: when this has returned, the message is committed and will be answered once.

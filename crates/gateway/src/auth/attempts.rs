@@ -39,6 +39,10 @@ impl Attempts {
         Self { limit, table: Mutex::default() }
     }
 
+    pub(super) fn limit(&self) -> AuthRateLimit {
+        self.limit
+    }
+
     /// How long an address is still locked out, if it is.
     pub(super) fn locked(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let table = self.table();

@@ -8,7 +8,7 @@ use crate::testing::{Door, SECRET};
 
 #[tokio::test]
 async fn probes_say_what_openclaw_says() {
-    let door = Door::with(|options| options.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
+    let door = Door::ruled(|settings| settings.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
     let live = r#"{"ok":true,"status":"live"}"#;
     let started = r#"{"ok":true,"status":"started"}"#;
     let away = || Readiness::NotReady("store".into());
@@ -36,7 +36,7 @@ async fn probes_say_what_openclaw_says() {
 
 #[tokio::test]
 async fn probes_tell_more_to_those_with_the_secret() {
-    let door = Door::with(|options| options.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
+    let door = Door::ruled(|settings| settings.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
     for path in ["startupz", "readyz"] {
         let answer =
             door.ask(&format!("GET /{path} HTTP/1.1\r\nauthorization: Bearer {SECRET}"), "").await.json();

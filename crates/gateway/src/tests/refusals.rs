@@ -62,7 +62,7 @@ async fn refused_submissions_say_when_to_come_back() {
 
 #[tokio::test]
 async fn the_api_is_behind_the_secret() {
-    let door = Door::with(|options| options.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
+    let door = Door::ruled(|settings| settings.auth = Auth::Secrets(vec![SECRET.to_owned().into()])).await;
     for path in ["/v1/chat/completions", "/v1/models", "/v1/nonsense", "/v1/chat/completions/x"] {
         let answer = door.ask(&format!("POST {path} HTTP/1.1"), HI).await;
         assert_eq!(answer.status, 401, "{path}");
@@ -76,11 +76,11 @@ async fn the_api_is_behind_the_secret() {
 
 #[tokio::test]
 async fn who_guesses_is_locked_out() {
-    let door = Door::with(|options| {
-        options.auth = Auth::Secrets(vec![SECRET.to_owned().into()]);
-        options.rate_limit =
+    let door = Door::ruled(|settings| {
+        settings.auth = Auth::Secrets(vec![SECRET.to_owned().into()]);
+        settings.rate_limit =
             AuthRateLimit { max_attempts: 2, exempt_loopback: false, ..AuthRateLimit::default() };
-        options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     })
     .await;
     for (token, client, status) in [
@@ -118,7 +118,7 @@ async fn what_is_not_here() {
             _ => assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8")),
         }
     }
-    let closed = Door::with(|options| options.chat_completions = false).await;
+    let closed = Door::ruled(|settings| settings.chat_completions = false).await;
     for head in ["POST /v1/chat/completions HTTP/1.1", "GET /v1/models HTTP/1.1"] {
         assert_eq!(closed.ask(head, "").await.status, 404, "{head}");
     }

@@ -7,20 +7,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use regrow_gateway::{Limits, Shutdown};
+use regrow_gateway::{Limits, Rules, Shutdown};
 use regrow_worker::Worker;
 
 use crate::advertise::{self, Advertised};
 use crate::cli::{Common, Serve};
 use crate::client::local;
-use crate::config::{Bind, Role};
+use crate::config::{Bind, Keys, Role, Watched};
+use crate::logging::Level;
 use crate::outcome::Unusable;
 use crate::seams::Seams;
-use crate::state::State;
+use crate::settings::Workshop;
+use crate::state::{State, random_token};
 use crate::stop::Stop;
 use crate::{descriptors, logging, wiring};
 
 use super::announce::{Serving, announce};
+use super::reload::Reload;
 use super::watch::Watch;
 
 /// How long connections have to close at the end.
@@ -36,20 +39,32 @@ const INTERRUPTED: u8 = 130;
 
 pub(super) fn run(common: &Common, serve: &Serve, seams: &Seams) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let mut state = State::open(common)?;
+    let mut files = Vec::new();
+    let mut state = State::open_watched(common, &mut files)?;
+    let keys = state.keys(&random_token()?);
     apply(&mut state, serve)?;
-    logging::init(&state.config.logging);
+    let level = logging::init(&state.config.logging);
     descriptors::raise_limit();
     state.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    let code = runtime.block_on(replica(&state, seams, started))?;
+    let files = Files { common: common.clone(), serve: serve.clone(), keys, files, level };
+    let code = runtime.block_on(replica(Arc::new(state), files, seams, started))?;
     // What still blocks a thread must not delay the end; everything that matters is committed.
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(code)
 }
 
+/// How the configuration was read.
+struct Files {
+    common: Common,
+    serve: Serve,
+    keys: Keys,
+    files: Vec<Watched>,
+    level: Level,
+}
+
 /// The command line goes before the file and the environment.
-fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
+pub(super) fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
     let gateway = &mut state.config.gateway;
     if let Some(port) = serve.port {
         gateway.port = port;
@@ -92,20 +107,24 @@ pub(super) fn gateway_is_open(state: &State) -> bool {
     state.config.gateway.auth.mode == Some(crate::config::AuthMode::None)
 }
 
-async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Result<ExitCode> {
+async fn replica(
+    state: Arc<State>,
+    files: Files,
+    seams: &Seams,
+    started: Instant,
+) -> anyhow::Result<ExitCode> {
     state.create()?;
-    let listener = listen(state)?;
+    let listener = listen(&state)?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let watch = Watch::open(state)?;
-    let opened = wiring::store(state, STORE_WITHIN).await?;
-    let auth = wiring::auth(state, &*opened)?;
-    let (store, models) = ((seams.store)(opened), wiring::models(state)?);
-    let (store, models) = match &watch {
-        Some(watch) => watch.over(store, models),
-        None => (store, models),
-    };
-    let models = Arc::new(models);
-    let advertised = advertised(state, address);
+    let watch = Watch::open(&state)?;
+    let metrics = watch.as_ref().map(Watch::metrics).cloned();
+    let store = (seams.store)(wiring::store(&state, STORE_WITHIN).await?);
+    let store =
+        metrics.as_ref().map_or_else(|| Arc::clone(&store), |metrics| metrics.over(Arc::clone(&store)));
+    let workshop = Workshop { store: Arc::clone(&store), tools: (seams.tools)(), metrics };
+    let settings = workshop.settings(&state)?;
+    let rules = Rules::new(settings.door);
+    let advertised = advertised(&state, address);
     if store.is_shared_across_machines() && advertise::is_loopback(&advertised) {
         tracing::warn!(
             address = %advertised,
@@ -113,11 +132,11 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
              the loopback (--bind lan), or say where peers reach it (--advertise HOST)"
         );
     }
-    let options = worker_options(state, seams, advertised.clone())?;
-    let worker = Worker::start(options, Arc::clone(&store), Arc::clone(&models)).await?;
+    let options = worker_options(&state, advertised.clone());
+    let worker = Worker::start(options, settings.worker, Arc::clone(&store)).await?;
     let shutdown = Shutdown { grace: CLOSE_WITHIN, ..Shutdown::default() };
     let gateway = regrow_gateway::serve(
-        gateway_options(state, listener, &models, auth, started)?,
+        gateway_options(listener, Arc::clone(&rules), started)?,
         worker.clone(),
         shutdown.clone(),
     );
@@ -126,7 +145,10 @@ async fn replica(state: &State, seams: &Seams, started: Instant) -> anyhow::Resu
     let mut stop = Stop::listen()?;
     let metrics = watch.as_ref().map(Watch::address);
     let serving = Serving { address: local(address), metrics: metrics.map(local), advertised: &advertised };
-    announce(state, &serving, &worker, started)?;
+    let Files { common, serve, keys, files, level } = files;
+    let (shared, told) = (Arc::clone(&state), worker.clone());
+    Reload { common, serve, state: shared, keys, files, workshop, worker: told, rules, level }.start()?;
+    announce(&state, &serving, &worker, started)?;
     // It tells of the end as well, until the process is gone.
     let _watching = watch.map(|watch| tokio::spawn(watch.serve(worker.clone(), store)));
     tokio::select! {
@@ -175,22 +197,18 @@ pub(super) fn listen_at(address: SocketAddr, option: &str) -> anyhow::Result<Tcp
     Ok(listener)
 }
 
-fn worker_options(state: &State, seams: &Seams, address: String) -> anyhow::Result<regrow_worker::Options> {
+fn worker_options(state: &State, address: String) -> regrow_worker::Options {
     let config = &state.config;
     let own = &config.regrow;
-    Ok(regrow_worker::Options {
+    regrow_worker::Options {
         address,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         slots: own.slots.or(config.agents.defaults.max_concurrent).unwrap_or(wiring::SLOTS),
         lease: Duration::from_secs(u64::from(own.lease_seconds)),
-        max_queued: wiring::max_queued(config),
-        max_ready: u64::from(own.max_ready),
         drain: Duration::from_secs(u64::from(own.drain_seconds)),
         runs: own.roles.contains(&Role::Worker),
-        retention: wiring::retention(&own.retention),
         prune_every: PRUNE_EVERY,
-        agents: wiring::agents(state, &(seams.tools)())?,
-    })
+    }
 }
 
 /// Where peers reach this replica, which listens at `address`.
@@ -202,24 +220,13 @@ pub(super) fn advertised(state: &State, address: SocketAddr) -> String {
 }
 
 fn gateway_options(
-    state: &State,
     listener: TcpListener,
-    models: &Arc<regrow_providers::Models>,
-    auth: regrow_gateway::Auth,
+    rules: Arc<Rules>,
     started: Instant,
 ) -> anyhow::Result<regrow_gateway::Options> {
-    let config = &state.config;
-    let models = Arc::clone(models);
     Ok(regrow_gateway::Options {
         listener: tokio::net::TcpListener::from_std(listener).context("cannot listen")?,
-        auth,
-        rate_limit: wiring::rate_limit(state),
-        trusted_proxies: wiring::trusted_proxies(state),
-        agents: config.agents.entries.keys().map(ToString::to_string).collect(),
-        default_agent: config.agents.default_agent().to_owned(),
-        model_known: Arc::new(move |name| models.info(name).is_some()),
-        chat_completions: config.gateway.http.endpoints.chat_completions.enabled
-            && config.regrow.roles.contains(&Role::Gateway),
+        rules,
         limits: Limits::default(),
         started,
         version: env!("CARGO_PKG_VERSION"),

@@ -4,14 +4,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context;
-use regrow_providers::Models;
 use regrow_store::Store;
 use regrow_telemetry::Metrics;
 use regrow_worker::Worker;
 
 use super::serve::listen_at;
 use crate::state::State;
-use crate::{version, wiring};
+use crate::version;
 
 /// An open door that nobody is served at yet.
 pub(super) struct Watch {
@@ -27,17 +26,11 @@ impl Watch {
         let listener = listen_at(address, "--metrics-port")?;
         let metrics = Metrics::new(version::VERSION, version::revision().unwrap_or("unknown"))
             .context("cannot make the metrics")?;
-        let providers = &state.config.models.providers;
-        providers.keys().for_each(|provider| metrics.begin_provider(provider));
-        if providers.is_empty() {
-            metrics.begin_provider(wiring::DEMO_PROVIDER);
-        }
         Ok(Some(Self { listener, metrics }))
     }
 
-    /// Store and models, counted.
-    pub(super) fn over(&self, store: Arc<dyn Store>, models: Models) -> (Arc<dyn Store>, Models) {
-        (self.metrics.over(store), models.observed_by(Arc::new(self.metrics.clone())))
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn address(&self) -> SocketAddr {

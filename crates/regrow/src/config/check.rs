@@ -17,7 +17,7 @@ use super::unsupported;
 /// A check in progress.
 pub(super) struct Check<'a> {
     pub(super) report: &'a mut Report,
-    /// Where references to secrets were found.
+    /// Where secrets and references to secrets were found.
     pub(super) secrets: Vec<KeyPath>,
 }
 
@@ -36,7 +36,7 @@ impl Check<'_> {
         if schema.get("x-inert").is_some() {
             self.report.warn(Some(node.at), path, "accepted, but Regrow does not act on it");
         }
-        if is_secret(schema) && matches!(node.value, Value::Map(_)) {
+        if is_secret(schema) {
             self.secrets.push(path.clone());
         }
         let options = options(schema);

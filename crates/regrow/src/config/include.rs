@@ -43,6 +43,7 @@ pub(super) fn read(root: &Path, extra_roots: Option<&str>, report: &mut Report) 
 impl Includes<'_> {
     /// The tree of one file; problems with the file itself are at `at`, the place that names it.
     fn file(&mut self, path: PathBuf, resolved: PathBuf, at: Option<Span>, key: &KeyPath) -> Option<Node> {
+        self.report.watch(&path);
         let text = match read_text(&path) {
             Ok(text) => text,
             Err(message) => {
@@ -136,8 +137,10 @@ impl Includes<'_> {
         }
         let including = self.open.last().map(|(path, _)| path.as_path());
         let path = super::secret::base_of(including).join(name);
-        let resolved =
-            path.canonicalize().map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let resolved = path.canonicalize().map_err(|error| {
+            self.report.watch(&path);
+            format!("cannot read {}: {error}", path.display())
+        })?;
         if !self.roots.iter().any(|root| resolved.starts_with(root)) {
             return Err(format!(
                 "{} is outside of the configuration's directory; move it there or name its directory in OPENCLAW_INCLUDE_ROOTS",

@@ -4,8 +4,10 @@
 //! the snippet of a syntax error shows keys and punctuation, with everything that could be a value masked.
 
 use std::fmt;
+use std::path::Path;
 
 use super::tree::{KeyPath, Span};
+use super::watched::Watched;
 
 /// The most problems (and the most warnings) that are kept; a file with more is broken in one way many times.
 const MAX_KEPT: usize = 100;
@@ -99,6 +101,8 @@ impl Found {
 #[derive(Default)]
 pub(super) struct Report {
     sources: Vec<Source>,
+    /// Files that were read or looked for.
+    pub(super) files: Vec<Watched>,
     problems: Vec<Found>,
     warnings: Vec<Found>,
     /// There were more problems than are kept.
@@ -110,6 +114,11 @@ impl Report {
     pub(super) fn add_file(&mut self, name: String, text: String) -> usize {
         self.sources.push(Source { name, text: Some(text) });
         self.sources.len() - 1
+    }
+
+    /// Remembers a file that is about to be read.
+    pub(super) fn watch(&mut self, path: &Path) {
+        self.files.push(Watched::look(path));
     }
 
     /// Remembers an environment variable.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::problem::Report;
 use super::secrets::{SecretsConfig, StoreFormat};
-use super::tree::{KeyPath, Node, Value};
+use super::tree::{KeyPath, Node, Span, Value};
 
 /// What is printed instead of a secret (OpenClaw's placeholder).
 pub const REDACTED: &str = "__OPENCLAW_REDACTED__";
@@ -91,6 +91,13 @@ pub(super) struct Resolver<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// For whom a file is read, and who is told of it.
+struct Reading<'a> {
+    at: Span,
+    path: &'a KeyPath,
+    report: &'a mut Report,
+}
+
 impl Resolver<'_> {
     /// Puts the secret in the place of its reference; a secret that is already text stays.
     pub(super) fn resolve(&self, node: &mut Node, path: &KeyPath, report: &mut Report) {
@@ -98,7 +105,7 @@ impl Resolver<'_> {
         let (Some(source), Some(id)) = (part("source"), part("id")) else { return };
         let found = match source {
             "env" => self.variable(id),
-            _ => self.file(part("provider"), id, |warning| report.warn(Some(node.at), path, warning)),
+            _ => self.file(part("provider"), id, &mut Reading { at: node.at, path, report }),
         };
         node.value = match found {
             Ok(text) => Value::Text(text),
@@ -122,9 +129,9 @@ impl Resolver<'_> {
         }
     }
 
-    fn file(&self, provider: Option<&str>, id: &str, warn: impl FnOnce(String)) -> Result<String, String> {
+    fn file(&self, provider: Option<&str>, id: &str, reading: &mut Reading<'_>) -> Result<String, String> {
         let Some(name) = provider.or(self.secrets.defaults.file.as_deref()) else {
-            return self.read(id, warn);
+            return self.read(id, reading);
         };
         let Some(store) = self.secrets.providers.get(name) else {
             return Err(format!("`secrets.providers` has no `{}`; add it or correct the name", clip(name)));
@@ -132,7 +139,7 @@ impl Resolver<'_> {
         let Some(path) = &store.path else {
             return Err(format!("the secret provider `{}` is not a file with a `path`", clip(name)));
         };
-        let text = self.read(path, warn)?;
+        let text = self.read(path, reading)?;
         match store.mode {
             StoreFormat::SingleValue if id == "value" => Ok(text),
             StoreFormat::SingleValue => {
@@ -143,8 +150,9 @@ impl Resolver<'_> {
     }
 
     /// The text of a file without its trailing newline.
-    fn read(&self, path: &str, warn: impl FnOnce(String)) -> Result<String, String> {
+    fn read(&self, path: &str, reading: &mut Reading<'_>) -> Result<String, String> {
         let path = self.base.join(path);
+        reading.report.watch(&path);
         let shown = path.display();
         let metadata = std::fs::metadata(&path).map_err(|error| format!("cannot read {shown}: {error}"))?;
         if !metadata.is_file() {
@@ -154,7 +162,8 @@ impl Resolver<'_> {
             return Err(format!("{shown} has more than {MAX_FILE_BYTES} bytes"));
         }
         if is_world_readable(&metadata) {
-            warn(format!("{shown} can be read by every user of this machine; `chmod o-r` it"));
+            let warning = format!("{shown} can be read by every user of this machine; `chmod o-r` it");
+            reading.report.warn(Some(reading.at), reading.path, warning);
         }
         let text = read_bounded(&path).map_err(|error| format!("cannot read {shown}: {error}"))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -27,6 +27,7 @@ mod order;
 mod parent;
 mod pause;
 mod proxies;
+mod reload;
 mod retention;
 mod rolling;
 mod scene;

@@ -22,7 +22,7 @@ async fn get(scene: &Scene, replica: usize, path: &str) -> (u16, String) {
 }
 
 /// The samples by name and labels.
-async fn metrics(scene: &Scene, replica: usize) -> HashMap<String, f64> {
+pub(crate) async fn metrics(scene: &Scene, replica: usize) -> HashMap<String, f64> {
     let (status, text) = get(scene, replica, "/metrics").await;
     assert_eq!(status, 200, "{text}");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
@@ -52,6 +52,10 @@ async fn what_has_not_happened_yet_is_zero() {
         r#"regrow_store_seconds_count{intent="finish"}"#,
         r#"regrow_model_calls_total{outcome="rate_limited",provider="fake"}"#,
         r#"regrow_tokens_total{direction="output"}"#,
+        r#"regrow_config_reloads_total{outcome="applied"}"#,
+        r#"regrow_config_reloads_total{outcome="refused"}"#,
+        "regrow_config_refused",
+        "regrow_config_restart_keys",
         "regrow_lanes_ready",
         "regrow_runs_running",
         "regrow_draining",

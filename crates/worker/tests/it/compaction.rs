@@ -2,13 +2,12 @@
 
 use regrow_agent::{Ending, Entry};
 use regrow_protocol::SessionId;
-use regrow_worker::Options;
 
 use crate::faulty::{Fault, Intent};
-use crate::scene::{SMALL_WINDOW, Scene, key_of, main_agent, soon};
+use crate::scene::{Plan, SMALL_WINDOW, Scene, key_of, main_agent, soon};
 
-fn small(options: &mut Options) {
-    main_agent(options).models = vec!["fake/small".to_owned()];
+fn small(plan: &mut Plan) {
+    main_agent(plan).models = vec!["fake/small".to_owned()];
 }
 
 /// A message of about a quarter of the window.

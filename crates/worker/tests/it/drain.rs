@@ -65,7 +65,7 @@ async fn work_that_does_not_finish_is_handed_over_without_being_repeated() {
         let quick = Probe::answering("quick", Class::Unsafe);
         let slow = Probe::waiting("slow", Class::Keyed);
         let tools = [&quick, &slow];
-        let leaving = scene.replica_with(&tools, |options| options.drain = Duration::ZERO).await;
+        let leaving = scene.replica_with(&tools, |plan| plan.options.drain = Duration::ZERO).await;
         // One that is in the middle of a tool, one that is in the middle of an answer.
         let tool = leaving.send("s", "[[id=a tool=slow]]").await;
         let text = leaving.send("t", "[[id=b hang=1 after=2]]").await;
@@ -96,7 +96,7 @@ async fn work_that_does_not_finish_is_handed_over_without_being_repeated() {
 #[tokio::test]
 async fn a_follower_at_the_replica_that_leaves_sees_the_end_from_the_next_one() {
     let scene = Scene::start().await;
-    let leaving = scene.replica_with(&[], |options| options.drain = Duration::ZERO).await;
+    let leaving = scene.replica_with(&[], |plan| plan.options.drain = Duration::ZERO).await;
     let ticket = leaving.send("s", "[[id=a tokens=8 hang=1 after=4]]").await;
     let mut follow = leaving.follow(&ticket, Cursor::START);
     let said = read(&mut follow, 1).await;

@@ -77,7 +77,7 @@ async fn no_tool_is_called_under_a_lease_that_is_not_trusted() {
 #[tokio::test]
 async fn nothing_is_claimed_under_a_lease_that_is_not_trusted() {
     let scene = Scene::start().await;
-    let door = scene.replica_with(&[], |options| options.runs = false).await;
+    let door = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let replica = scene.replica(&[]).await;
     cut_off(&replica).await;
     let refused = soon(replica.submit(message("s", "[[id=a]]"))).await;

@@ -85,7 +85,7 @@ async fn an_acceptance_whose_answer_is_lost_is_found_again_and_driven_within_two
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_is_claimed_again() {
     let scene = Scene::start().await;
-    let door = scene.replica_with(&[], |options| options.runs = false).await;
+    let door = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let replica = scene.replica(&[]).await;
     replica.store.always(Intent::Claim, Fault::Lost);
     let ticket = door.send("s", "[[id=a]]").await;
@@ -99,13 +99,13 @@ async fn a_claim_whose_answer_is_lost_is_claimed_again() {
 #[tokio::test]
 async fn a_lease_on_its_way_is_not_given_up_because_beats_follow_each_other_quickly() {
     let scene = Scene::start().await;
-    let replica = scene.replica_with(&[], |options| options.lease = Duration::from_secs(60)).await;
+    let replica = scene.replica_with(&[], |plan| plan.options.lease = Duration::from_secs(60)).await;
     let gate = Arc::new(Semaphore::new(0));
     replica.store.next(Intent::Accept, [Fault::Held(Arc::clone(&gate))]);
     let worker = replica.worker.clone();
     let submitted = tokio::spawn(async move { worker.submit(keyed("s", "k", "[[id=a]]")).await });
     replica.store.reached(Intent::Accept, 1).await;
-    let door = scene.replica_with(&[], |options| options.runs = false).await;
+    let door = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     replica.store.reached(Intent::Heartbeat, 1).await;
     for n in 0..4 {
         // The wish to abort a run makes replicas beat at once.

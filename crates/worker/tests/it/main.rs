@@ -24,6 +24,7 @@ mod probe;
 mod retention;
 mod scene;
 mod schedules;
+mod settings;
 mod side_effects;
 mod submit;
 mod takeover;

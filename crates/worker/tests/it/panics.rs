@@ -52,7 +52,7 @@ async fn a_run_that_panics_fails_visibly_and_others_go_on() {
 #[tokio::test]
 async fn a_run_that_cannot_even_be_ended_is_tried_again() {
     let scene = Scene::start().await;
-    let replica = scene.replica_with(&[], |options| options.slots = 1).await;
+    let replica = scene.replica_with(&[], |plan| plan.options.slots = 1).await;
     replica.store.next(Intent::Finish, [Fault::Panic, Fault::Panic]);
     assert_done(&replica.ask("s", "[[id=a]]").await, &answer(&["a"]));
     assert_done(&replica.ask("other", "[[id=o]]").await, &answer(&["o"]));

@@ -39,7 +39,7 @@ async fn live(State(worker): State<Worker>, Path(run): Path<String>, headers: He
 async fn serving(scene: &Scene) -> (Replica, JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let replica = scene.replica_with(&[], |options| options.address = address).await;
+    let replica = scene.replica_with(&[], |plan| plan.options.address = address).await;
     let router = Router::new().route("/internal/live/{run}", get(live)).with_state(replica.worker.clone());
     (replica, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
 }
@@ -48,7 +48,7 @@ async fn serving(scene: &Scene) -> (Replica, JoinHandle<()>) {
 async fn a_follower_elsewhere_sees_text_before_the_end_and_across_a_takeover() {
     let scene = Scene::start().await;
     let (first, _door) = serving(&scene).await;
-    let watching = scene.replica_with(&[], |options| options.runs = false).await;
+    let watching = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let ticket = first.send("s", STUCK).await;
     let mut follow = watching.follow(&ticket, Cursor::START);
     let mut other = watching.follow(&ticket, Cursor::START);
@@ -67,7 +67,7 @@ async fn a_follower_elsewhere_sees_text_before_the_end_and_across_a_takeover() {
 async fn a_peer_that_says_something_else_is_a_divergence() {
     let scene = Scene::start().await;
     let (first, _door) = serving(&scene).await;
-    let watching = scene.replica_with(&[], |options| options.runs = false).await;
+    let watching = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let ticket = first.send("s", STUCK).await;
     let mut follow = watching.follow(&ticket, Cursor::START);
     assert_eq!(read(&mut follow, half().len()).await, half());
@@ -80,7 +80,7 @@ async fn a_peer_that_says_something_else_is_a_divergence() {
 async fn a_peer_whose_door_closes_is_followed_through_the_store() {
     let scene = Scene::start().await;
     let (driving, door) = serving(&scene).await;
-    let watching = scene.replica_with(&[], |options| options.runs = false).await;
+    let watching = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let ticket = driving.send("s", STUCK).await;
     let mut follow = watching.follow(&ticket, Cursor::START);
     assert_eq!(read(&mut follow, half().len()).await, half());
@@ -97,8 +97,8 @@ async fn a_peer_that_hangs_is_not_waited_for_once_another_one_drives_the_run() {
     // Whoever connects here hears nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let first = scene.replica_with(&[], |options| options.address = address).await;
-    let watching = scene.replica_with(&[], |options| options.runs = false).await;
+    let first = scene.replica_with(&[], |plan| plan.options.address = address).await;
+    let watching = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let ticket = first.send("s", STUCK).await;
     soon(scene.model.wait_for("a", 8)).await;
     let mut follow = watching.follow(&ticket, Cursor::START);

@@ -5,15 +5,16 @@ use std::time::Duration;
 use regrow_agent::{Ending, Entry};
 use regrow_protocol::SessionId;
 use regrow_store::Retention;
-use regrow_worker::{Cursor, Options};
+use regrow_worker::Cursor;
 
 use crate::faulty::Intent;
-use crate::scene::{Replica, SMALL_WINDOW, Scene, assert_done, key_of, main_agent, soon};
+use crate::scene::{Plan, Replica, SMALL_WINDOW, Scene, assert_done, key_of, main_agent, soon};
 
 /// Nothing is kept for longer than it takes, except sessions.
-fn forgetful(options: &mut Options) {
-    options.retention = Retention { keys: Duration::ZERO, sessions: None, history: Some(Duration::ZERO) };
-    options.prune_every = Duration::from_millis(20);
+fn forgetful(plan: &mut Plan) {
+    plan.settings.retention =
+        Retention { keys: Duration::ZERO, sessions: None, history: Some(Duration::ZERO) };
+    plan.options.prune_every = Duration::from_millis(20);
 }
 
 /// The replica has looked at everything that is there now: the look that is under way may have missed some.
@@ -40,11 +41,11 @@ async fn one_replica_deletes_until_it_leaves() {
 #[tokio::test]
 async fn a_long_conversation_goes_on_while_its_beginning_is_deleted() {
     let scene = Scene::start().await;
-    let small = |options: &mut Options| main_agent(options).models = vec!["fake/small".to_owned()];
+    let small = |plan: &mut Plan| main_agent(plan).models = vec!["fake/small".to_owned()];
     let first = scene
-        .replica_with(&[], |options| {
-            small(options);
-            forgetful(options);
+        .replica_with(&[], |plan| {
+            small(plan);
+            forgetful(plan);
         })
         .await;
     let second = scene.replica_with(&[], small).await;

@@ -12,7 +12,9 @@ use regrow_providers::{Api, ModelOptions, Models, Options as ProviderSet, Provid
 use regrow_store::Retention;
 use regrow_store::sqlite::{self, SqliteStore};
 use regrow_tools::{Tool, Toolbox};
-use regrow_worker::{AgentProfile, Cursor, Follow, Options, Submission, SubmitError, Ticket, Update, Worker};
+use regrow_worker::{
+    AgentProfile, Cursor, Follow, Options, Settings, Submission, SubmitError, Ticket, Update, Worker,
+};
 
 use crate::faulty::{Fault, Faulty, Intent};
 use crate::probe::Probe;
@@ -33,6 +35,12 @@ pub(crate) struct Scene {
 pub(crate) struct Replica {
     pub(crate) worker: Worker,
     pub(crate) store: Arc<Faulty>,
+}
+
+/// What a worker is started with.
+pub(crate) struct Plan {
+    pub(crate) options: Options,
+    pub(crate) settings: Settings,
 }
 
 impl std::ops::Deref for Replica {
@@ -65,35 +73,35 @@ impl Scene {
     }
 
     /// A worker with options of its own.
-    pub(crate) async fn replica_with(
-        &self,
-        tools: &[&Arc<Probe>],
-        adapt: impl FnOnce(&mut Options),
-    ) -> Replica {
-        let mut options = self.options(tools);
-        adapt(&mut options);
-        self.start_replica(options, models_at(&self.model.base_url())).await
+    pub(crate) async fn replica_with(&self, tools: &[&Arc<Probe>], adapt: impl FnOnce(&mut Plan)) -> Replica {
+        let mut plan = self.plan(tools);
+        adapt(&mut plan);
+        self.start_replica(plan).await
     }
 
     /// A worker whose model says something else: the demo model.
     pub(crate) async fn demo_replica(&self) -> Replica {
-        let mut options = self.options(&[]);
-        main_agent(&mut options).models = vec!["demo/demo".to_owned()];
-        self.start_replica(options, Arc::new(Models::demo_paced(Duration::ZERO))).await
+        let mut plan = self.plan(&[]);
+        main_agent(&mut plan).models = vec!["demo/demo".to_owned()];
+        plan.settings.models = Arc::new(Models::demo_paced(Duration::ZERO));
+        self.start_replica(plan).await
     }
 
     /// A worker whose model is somewhere else.
     pub(crate) async fn replica_of(&self, base_url: &str, tools: &[&Arc<Probe>]) -> Replica {
-        self.start_replica(self.options(tools), models_at(base_url)).await
+        let mut plan = self.plan(tools);
+        plan.settings.models = models_at(base_url);
+        self.start_replica(plan).await
     }
 
-    async fn start_replica(&self, options: Options, models: Arc<Models>) -> Replica {
+    async fn start_replica(&self, plan: Plan) -> Replica {
         let store = self.store();
-        let worker = Worker::start(options, store.store(), models).await.unwrap();
+        let worker = Worker::start(plan.options, plan.settings, store.store()).await.unwrap();
         Replica { worker, store }
     }
 
-    fn options(&self, tools: &[&Arc<Probe>]) -> Options {
+    /// The usual options and settings, with these tools.
+    pub(crate) fn plan(&self, tools: &[&Arc<Probe>]) -> Plan {
         let tools = tools.iter().map(|probe| Arc::clone(probe) as Arc<dyn Tool>).collect();
         let profile = AgentProfile {
             name: "Test".to_owned(),
@@ -108,19 +116,23 @@ impl Scene {
             total_chars: 2_000,
             timezone: Some("UTC".to_owned()),
         };
-        Options {
+        let options = Options {
             address: String::new(),
             version: "test".to_owned(),
             slots: 64,
             lease: Duration::from_secs(1),
-            max_queued: 64,
-            max_ready: 1_000,
             drain: Duration::from_secs(20),
             runs: true,
-            retention: Retention::default(),
             prune_every: Duration::from_secs(3_600),
+        };
+        let settings = Settings {
+            max_queued: 64,
+            max_ready: 1_000,
+            retention: Retention::default(),
             agents: HashMap::from([("main".to_owned(), profile)]),
-        }
+            models: models_at(&self.model.base_url()),
+        };
+        Plan { options, settings }
     }
 
     /// The log of a session. Its positions have no gap.
@@ -216,7 +228,7 @@ pub(crate) async fn read(follow: &mut Follow, bytes: usize) -> String {
 }
 
 /// The models of a server, as `fake/…`.
-fn models_at(base_url: &str) -> Arc<Models> {
+pub(crate) fn models_at(base_url: &str) -> Arc<Models> {
     let small = ModelOptions { context_window: SMALL_WINDOW, ..ModelOptions::unlisted("small") };
     let provider = ProviderOptions {
         id: "fake".to_owned(),
@@ -247,8 +259,8 @@ pub(crate) fn key_of(session: &str) -> SessionKey {
 }
 
 /// The agent of all tests.
-pub(crate) fn main_agent(options: &mut Options) -> &mut AgentProfile {
-    options.agents.get_mut("main").unwrap()
+pub(crate) fn main_agent(plan: &mut Plan) -> &mut AgentProfile {
+    plan.settings.agents.get_mut("main").unwrap()
 }
 
 /// The answer of the scripted model to the last of these messages.

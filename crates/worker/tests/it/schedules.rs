@@ -181,7 +181,7 @@ async fn a_bad_schedule_holds_no_other_up_and_stays_to_be_seen() {
 async fn a_full_session_skips_a_tick_visibly() {
     let scene = Scene::start().await;
     let probe = Probe::waiting("probe", Class::Pure);
-    let replica = scene.replica_with(&[&probe], |options| options.max_queued = 1).await;
+    let replica = scene.replica_with(&[&probe], |plan| plan.settings.max_queued = 1).await;
     let running = replica.send("a", "[[id=first tool=probe]]").await;
     probe.called(1).await;
     let due_at = replica.now().await;
@@ -219,7 +219,7 @@ async fn ticks_that_were_missed_are_one_run_or_none() {
 async fn a_schedule_that_comes_once_goes_with_its_message_or_stays_over() {
     let scene = Scene::start().await;
     // A replica that does not run fires nothing.
-    let door = scene.replica_with(&[], |options| options.runs = false).await;
+    let door = scene.replica_with(&[], |plan| plan.options.runs = false).await;
     let due_at = door.now().await;
     let at = jiff::Timestamp::from_millisecond(due_at).unwrap().to_string();
     for (name, delete_after_run) in [("gone", true), ("kept", false)] {

@@ -47,7 +47,7 @@ async fn an_agent_must_exist() {
 async fn a_session_has_a_bounded_queue() {
     let scene = Scene::start().await;
     let probe = Probe::waiting("probe", Class::Pure);
-    let replica = scene.replica_with(&[&probe], |options| options.max_queued = 2).await;
+    let replica = scene.replica_with(&[&probe], |plan| plan.settings.max_queued = 2).await;
     let tickets = [replica.send("s", "[[id=a tool=probe]]").await, replica.send("s", "[[id=b]]").await];
     let refused = soon(replica.submit(message("s", "[[id=c]]"))).await;
     let Err(SubmitError::QueueFull { waiting: 2, retry_after }) = refused else { panic!("{refused:?}") };
@@ -63,7 +63,7 @@ async fn a_session_has_a_bounded_queue() {
 #[tokio::test]
 async fn all_replicas_together_have_a_bounded_queue() {
     let scene = Scene::start().await;
-    let door = || scene.replica_with(&[], |options| (options.runs, options.max_ready) = (false, 2));
+    let door = || scene.replica_with(&[], |plan| (plan.options.runs, plan.settings.max_ready) = (false, 2));
     let first = door().await;
     let tickets = [first.insist("s", "k", "[[id=a]]").await, first.send("t", "[[id=b]]").await];
     // One that has not looked at the load before.
@@ -88,7 +88,7 @@ async fn all_replicas_together_have_a_bounded_queue() {
 async fn a_store_that_is_away_is_said_to_be_and_keeps_nothing() {
     for intent in [Intent::Load, Intent::Accept] {
         let scene = Scene::start().await;
-        let replica = scene.replica_with(&[], |options| options.slots = 1).await;
+        let replica = scene.replica_with(&[], |plan| plan.options.slots = 1).await;
         replica.store.next(intent, vec![Fault::Refused; 3]);
         for _ in 0..3 {
             let refused = soon(replica.submit(message("s", "[[id=a]]"))).await;
@@ -105,7 +105,7 @@ async fn a_store_that_is_away_is_said_to_be_and_keeps_nothing() {
 async fn a_sender_that_goes_away_leaves_nothing_half_done() {
     for (intent, accepted) in [(Intent::Load, false), (Intent::Accept, true)] {
         let scene = Scene::start().await;
-        let replica = scene.replica_with(&[], |options| options.slots = 1).await;
+        let replica = scene.replica_with(&[], |plan| plan.options.slots = 1).await;
         let gate = Arc::new(Semaphore::new(0));
         replica.store.next(intent, [Fault::Held(Arc::clone(&gate))]);
         let worker = replica.worker.clone();

@@ -13,7 +13,7 @@ const IN_A_ROW: usize = 4;
 async fn a_long_queue_does_not_starve_other_sessions() {
     let scene = Scene::start().await;
     let probe = Probe::waiting("probe", Class::Pure);
-    let replica = scene.replica_with(&[&probe], |options| options.slots = 1).await;
+    let replica = scene.replica_with(&[&probe], |plan| plan.options.slots = 1).await;
     let mut tickets = vec![replica.send("hog", "[[id=h0 tool=probe]]").await];
     probe.called(1).await;
     for n in 1..=10 {
@@ -39,7 +39,7 @@ async fn a_long_queue_does_not_starve_other_sessions() {
 async fn slots_bound_what_runs_at_once() {
     let scene = Scene::start().await;
     let probe = Probe::waiting("probe", Class::Pure);
-    let replica = scene.replica_with(&[&probe], |options| options.slots = 2).await;
+    let replica = scene.replica_with(&[&probe], |plan| plan.options.slots = 2).await;
     let mut tickets = Vec::new();
     for n in 0..6 {
         tickets.push(replica.send(&format!("s{n}"), &format!("[[id=m{n} tool=probe]]")).await);
