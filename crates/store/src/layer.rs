@@ -53,6 +53,10 @@ pub trait Over: Send + Sync + 'static {
         self.below().heartbeat(replica).await
     }
 
+    async fn try_commit(&self) -> Result<(), Error> {
+        self.below().try_commit().await
+    }
+
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {
         self.below().disown(replica, leases).await
     }
@@ -198,6 +202,10 @@ impl<O: Over> Store for Layer<O> {
 
     async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
         self.0.heartbeat(replica).await
+    }
+
+    async fn try_commit(&self) -> Result<(), Error> {
+        self.0.try_commit().await
     }
 
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {

@@ -31,6 +31,7 @@ mod schema;
 mod start;
 mod statements;
 mod tls;
+mod trial;
 mod value;
 mod views;
 mod wake;
@@ -236,6 +237,10 @@ impl Store for PostgresStore {
             self.looks.excuse.beat(lease);
         }
         Ok(beat)
+    }
+
+    async fn try_commit(&self) -> Result<(), Error> {
+        trial::try_commit(&self.links).await
     }
 
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {

@@ -25,6 +25,7 @@ mod row;
 mod schedules;
 mod schema;
 mod steps;
+mod trial;
 mod views;
 mod wake;
 mod writer;
@@ -222,6 +223,10 @@ impl Store for SqliteStore {
             Err(_) => self.steps.stalled(began),
         }
         answer
+    }
+
+    async fn try_commit(&self) -> Result<(), Error> {
+        trial::try_commit(&self.writer).await
     }
 
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error> {

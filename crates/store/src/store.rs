@@ -51,6 +51,10 @@ pub trait Store: Send + Sync + 'static {
     /// Gives up these sessions of a replica: leases whose grant never reached it. Returns how many it held.
     async fn disown(&self, replica: ReplicaId, leases: &[(SessionId, Epoch)]) -> Result<u64, Error>;
 
+    /// Writes about as much as a large message takes, where messages are written, and takes it back. When it has returned
+    /// `Ok`, work could be committed just now; a heartbeat that succeeds does not say that.
+    async fn try_commit(&self) -> Result<(), Error>;
+
     /// From now on the replica gets no new sessions.
     async fn drain(&self, replica: ReplicaId) -> Result<(), Error>;
 

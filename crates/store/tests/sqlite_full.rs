@@ -58,6 +58,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let store = SqliteStore::open(&Options::new(&path)).unwrap();
     let session: SessionKey = "agent:main:a".parse().unwrap();
     store.accept(message(&session)).await.unwrap();
+    store.try_commit().await.unwrap();
 
     let log = fs::metadata(path.with_extension("db-wal")).unwrap().len();
     limit_files(Some(log + 10 * BODY as u64));
@@ -66,8 +67,10 @@ async fn a_full_disk_refuses_and_recovers() {
     let id = SessionId::of(&session);
     assert_eq!(store.find_session(id).await.unwrap().unwrap().messages, accepted + 1);
     assert!(store.accept(message(&session)).await.is_err_and(|error| error.is_retryable()));
+    assert!(store.try_commit().await.is_err_and(|error| error.is_retryable()), "it needs as much room");
 
     limit_files(None);
+    store.try_commit().await.unwrap();
     let answer = store.accept(refused).await.unwrap();
     assert!(matches!(answer, Accepted::New { seq, .. } if seq == accepted + 2), "{answer:?}");
     drop(store);

@@ -8,6 +8,7 @@ mod budget;
 mod cache;
 mod call;
 mod claimer;
+mod commits;
 mod cursor;
 mod drain;
 mod drive;

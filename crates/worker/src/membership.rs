@@ -12,6 +12,7 @@ use regrow_protocol::{Epoch, ReplicaId, SessionId};
 use regrow_store::{Beat, Error, OwnedLane, Replica, Store};
 
 use crate::Options;
+use crate::commits;
 use crate::lease::Life;
 use crate::worker::{Inner, Phase};
 
@@ -71,7 +72,11 @@ pub(crate) fn start(worker: &Arc<Inner>) -> Result<(), Error> {
     let worker = Arc::downgrade(worker);
     let body = move || {
         runtime.block_on(async move {
-            tokio::join!(keep_alive(worker.clone()), watch_peers(worker));
+            tokio::join!(
+                keep_alive(worker.clone()),
+                watch_peers(worker.clone()),
+                commits::try_when_suspect(worker)
+            );
         });
     };
     std::thread::Builder::new().name("heartbeat".to_owned()).spawn(body).map(drop).map_err(fail)
@@ -196,7 +201,8 @@ async fn reap(worker: &Inner) {
     }
 }
 
-/// Readiness follows the store: who cannot commit a heartbeat cannot commit a message.
+/// Readiness follows the store: who cannot commit a heartbeat cannot commit a message. The reverse is not true, and
+/// [`commits`] looks after that.
 fn report(worker: &Inner, state: Result<(), String>) {
     worker.phase.send_if_modified(|phase| match phase {
         Phase::Serving(present) if *present != state => {

@@ -322,9 +322,8 @@ impl<'a> Run<'a> {
     async fn append_bare(&mut self, entries: Vec<Entry>, context_base: Option<Seq>) -> Result<(), Stopped> {
         let encoded = encode(&entries)?;
         let first = self.claimed.head() + 1;
-        let store = &*self.worker.store;
         let control =
-            write::append(store, &mut self.claimed, &encoded, context_base, &self.held.fenced).await?;
+            write::append(self.worker, &mut self.claimed, &encoded, context_base, &self.held.fenced).await?;
         self.claimed.blame = 0;
         self.remember(first, entries);
         if control.abort {
@@ -357,7 +356,7 @@ impl<'a> Run<'a> {
         let usage = serde_json::to_string(&usage).unwrap_or_default();
         let end =
             Finish { entries: encoded, status, error, usage, keep: self.keep && !self.worker.is_draining() };
-        let finished = write::finish(&*self.worker.store, &self.claimed, &end, &self.held.fenced).await?;
+        let finished = write::finish(self.worker, &self.claimed, &end, &self.held.fenced).await?;
         // Not before it is committed: who panics on the way ends the run in another way.
         self.remember(first, entries);
         if let (Some(shown), Some(reply)) = (&self.shown, reply) {

@@ -193,7 +193,7 @@ async fn accept(
         cap: if overload.is_some() { 0 } else { worker.present.get().settings.max_queued },
         claim_for: slot.as_ref().map(|_| life.replica),
     };
-    match worker.store.accept(message).await.map_err(|e| unavailable(&e))? {
+    match worker.commits.learn(worker.store.accept(message)).await.map_err(|e| unavailable(&e))? {
         Accepted::New { claimed, .. } => {
             if let Some((claimed, slot)) = claimed.zip(slot) {
                 drive::start(worker, life, *claimed, Some(submission.inbound), slot);

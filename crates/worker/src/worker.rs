@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
 use crate::cache::Transcripts;
+use crate::commits::Commits;
 use crate::lease::Life;
 use crate::live::Board;
 use crate::prompt::Prompts;
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) present: InForce<Present>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) commits: Commits,
     pub(crate) peers: reqwest::Client,
     pub(crate) board: Arc<Board>,
     pub(crate) transcripts: Transcripts,
@@ -167,6 +169,7 @@ impl Worker {
             present: InForce::new(Present::new(settings)),
             budget: Budget::default(),
             store,
+            commits: Commits::default(),
             peers,
             board: Arc::default(),
             transcripts: Transcripts::default(),
@@ -244,7 +247,9 @@ impl Worker {
             Phase::Serving(Ok(())) if !self.inner.life().is_trusted() => {
                 Readiness::NotReady("no heartbeat has reached the store lately".to_owned())
             }
-            Phase::Serving(Ok(())) => Readiness::Ready,
+            Phase::Serving(Ok(())) => {
+                self.inner.commits.trouble().map_or(Readiness::Ready, Readiness::NotReady)
+            }
         }
     }
 

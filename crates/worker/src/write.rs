@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use regrow_protocol::Seq;
-use regrow_store::{Claimed, Control, Finish, Finished, NewEntry, Store, WriteError};
+use regrow_store::{Claimed, Control, Finish, Finished, NewEntry, WriteError};
 use tokio_util::sync::CancellationToken;
 
 use crate::drive::Stopped;
+use crate::worker::Inner;
 
 /// The pause before a repetition: it grows from the first to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Appends entries and advances `claimed`.
 pub(crate) async fn append(
-    store: &dyn Store,
+    worker: &Inner,
     claimed: &mut Claimed,
     entries: &[NewEntry],
     context_base: Option<Seq>,
@@ -22,7 +23,7 @@ pub(crate) async fn append(
 ) -> Result<Control, Stopped> {
     let mut pause = PAUSE.0;
     loop {
-        match store.append(claimed, entries, context_base).await {
+        match worker.commits.learn(worker.store.append(claimed, entries, context_base)).await {
             Ok(control) => return Ok(control),
             Err(error) => again(error, &mut pause, fenced).await?,
         }
@@ -31,14 +32,14 @@ pub(crate) async fn append(
 
 /// Ends a run.
 pub(crate) async fn finish(
-    store: &dyn Store,
+    worker: &Inner,
     claimed: &Claimed,
     end: &Finish,
     fenced: &CancellationToken,
 ) -> Result<Finished, Stopped> {
     let mut pause = PAUSE.0;
     loop {
-        match store.finish(claimed, end).await {
+        match worker.commits.learn(worker.store.finish(claimed, end)).await {
             Ok(finished) => return Ok(finished),
             Err(error) => again(error, &mut pause, fenced).await?,
         }

@@ -125,8 +125,9 @@ impl Reload {
             return Err(Unusable(format!("{} is gone", path.display())).into());
         }
         let keys = state.keys(self.keys.salt());
-        apply(&mut state, &self.serve)?;
         config::keep(&mut state.config, &self.state.config);
+        // What the doors are open to counts, not what the file says they will be open to.
+        apply(&mut state, &self.serve)?;
         Ok(Read { state, keys })
     }
 

@@ -34,6 +34,7 @@ mod scene;
 mod schedules;
 mod start;
 mod store_away;
+mod stuck;
 
 mod stream;
 mod tools;

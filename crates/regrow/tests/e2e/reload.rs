@@ -170,6 +170,22 @@ async fn what_needs_a_restart_is_named_once_and_the_rest_is_in_force() {
     expected::whole(&scene.ask(0, &turn).await, &expected::text("a", &["a"], 0));
 }
 
+/// The door stays open to other machines until a restart, so the token must stay as well.
+#[tokio::test]
+async fn the_token_is_not_given_up_while_others_can_connect() {
+    let extra_config = json!({"gateway": {"bind": "lan"}, "regrow": {"metricsPort": 0}});
+    // An empty variable counts as none.
+    let env = vec![("REGROW_BIND".to_owned(), String::new())];
+    let scene = Scene::of(|options| regrow_chaos::cluster::Options { extra_config, env, ..options }).await;
+    edit(&scene, |config| {
+        config["gateway"]["bind"] = json!("loopback");
+        config["gateway"]["auth"] = json!({"mode": "none"});
+    });
+    until_metric(&scene, REFUSED, 1.0).await;
+    let stranger = Client::new(scene.cluster.base_url(0).unwrap(), "guess").unwrap();
+    assert_eq!(stranger.get("/v1/models").await.unwrap().0, 401);
+}
+
 #[tokio::test]
 async fn sighup_asks_for_a_look_at_once() {
     let scene = start(json!({})).await;

@@ -13,7 +13,7 @@ use regrow_chaos::model_server::Server;
 use regrow_store::Store;
 use regrow_store::postgres::{self, PostgresStore};
 use regrow_store::sqlite::{self, SqliteStore};
-use regrow_testbed::postgres::Database;
+use regrow_testbed::postgres::{Client as Sql, Database};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ pub(crate) struct Scene {
     /// The URL of what the replicas share.
     store: String,
     /// It lives as long as this.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 /// What the replicas of a test share.
@@ -89,7 +89,7 @@ impl Scene {
         };
         let store = database.as_ref().map(Database::url);
         let scene = Self::of(|options| Options { replicas, extra_config, store, ..options }).await;
-        Self { _database: database, ..scene }
+        Self { database, ..scene }
     }
 
     /// A cluster with options of its own.
@@ -100,7 +100,7 @@ impl Scene {
         let cluster = Cluster::start(options).await.unwrap();
         let file = || format!("sqlite:{}", cluster.directory().join("state/regrow.sqlite").display());
         let store = named.unwrap_or_else(file);
-        Self { cluster, model, store, _database: None }
+        Self { cluster, model, store, database: None }
     }
 
     pub(crate) fn client(&self, replica: usize) -> Client {
@@ -157,6 +157,11 @@ impl Scene {
                 Arc::new(PostgresStore::open(&options).await.unwrap())
             }
         }
+    }
+
+    /// A connection to the PostgreSQL that replicas share.
+    pub(crate) async fn sql(&self) -> Sql {
+        self.database.as_ref().unwrap().connect().await.unwrap()
     }
 
     /// Runs a command of the program on the cluster's configuration and store.

@@ -3,7 +3,7 @@
 
 use super::{
     abort, accept, append, claim, examine, finish, heartbeat, history, leases, links, presence, prune, reap,
-    release, schedules, schema, views, wake,
+    release, schedules, schema, trial, views, wake,
 };
 
 macro_rules! statements {
@@ -30,6 +30,7 @@ pub const STATEMENTS: &[(&str, &str)] = statements! {
     release { RELEASE }
     schedules { PUT REMOVE LIST DUE PLANNED RECORD }
     schema { LOCK PRESENT META }
+    trial { WRITE TAKE_BACK }
     views { RUN RUNS RUNS_OF RUNNING REPLICAS LOAD }
     wake { NOTIFY }
 };

@@ -38,6 +38,7 @@ pub(crate) async fn go_through(store: &dyn Store, name: &str) {
     assert!(!store.list_sessions(10).await.unwrap().is_empty());
     store.drain(replica).await.unwrap();
     assert!(store.list_replicas().await.unwrap().iter().any(|view| view.id == replica && view.draining));
+    store.try_commit().await.unwrap();
     store.reap().await.unwrap();
     store.leave(replica).await.unwrap();
     assert_eq!(store.load().await.unwrap().running, 0);
