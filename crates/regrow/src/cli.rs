@@ -336,4 +336,24 @@ pub(crate) enum Config {
     Print,
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Say what of a configuration is not in force in the replica that runs here.
+    ///
+    /// Each key is listed with what it takes: `reload`, which a replica does by itself within seconds, or `restart`. Neither
+    /// values nor secrets are printed. Exit code 0: nothing differs; 1: something does; 78: the configuration is invalid, or
+    /// no replica runs here.
+    Diff(ConfigDiff),
+}
+
+/// What to compare with what is in force.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigDiff {
+    /// A configuration file that is not in its place yet [default: the configured one].
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The port of the replica [default: the configured one, else that of the only replica that runs here].
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

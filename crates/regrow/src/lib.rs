@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod demo;
 mod descriptors;
+mod in_force;
 mod logging;
 mod outcome;
 mod seams;

@@ -1,5 +1,7 @@
 //! `regrow config`: what the configuration says, and what it may say.
 
+mod diff;
+
 use std::process::ExitCode;
 
 use crate::cli::{Common, Config};
@@ -8,6 +10,7 @@ use crate::state::State;
 
 pub(super) fn run(common: &Common, command: &Config) -> anyhow::Result<ExitCode> {
     match command {
+        Config::Diff(asked) => return diff::run(common, asked),
         Config::Schema => println!("{:#}", config::schema()),
         Config::Print => println!("{:#}", State::open(common)?.config.to_redacted_json()),
         Config::Check => {

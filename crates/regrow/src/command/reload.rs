@@ -9,6 +9,8 @@
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -17,11 +19,12 @@ use anyhow::Context;
 use regrow_gateway::Rules;
 use regrow_telemetry::Reload as Outcome;
 use regrow_worker::Worker;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::serve::apply;
 use crate::cli::{Common, Serve};
 use crate::config::{self, Keys, Watched};
+use crate::in_force::Kept;
 use crate::logging::Level;
 use crate::outcome::Unusable;
 use crate::settings::Workshop;
@@ -50,6 +53,9 @@ pub(super) struct Reload {
     pub(super) worker: Worker,
     pub(super) rules: Arc<Rules>,
     pub(super) level: Level,
+    /// Where the replica serves, and where it says what is in force.
+    pub(super) address: SocketAddr,
+    pub(super) kept: Kept,
 }
 
 /// A configuration that was read and is valid.
@@ -61,15 +67,16 @@ struct Read {
 
 impl Reload {
     /// Starts to look, on a thread of its own: a file system that hangs holds up nothing else. It ends with the runtime.
-    pub(super) fn start(self) -> anyhow::Result<()> {
+    /// Returns a file to remove at the end.
+    pub(super) fn start(mut self) -> anyhow::Result<PathBuf> {
+        self.say_what_is_in_force();
+        let kept = self.kept.path().to_owned();
         let (asks, asked) = channel();
-        tokio::spawn(pass_signals(asks));
+        tokio::spawn(pass(listen()?, asks));
         let body = move || self.run(&asked);
-        std::thread::Builder::new()
-            .name("configuration".to_owned())
-            .spawn(body)
-            .map(drop)
-            .context("cannot watch the configuration")
+        let thread = std::thread::Builder::new().name("configuration".to_owned()).spawn(body);
+        thread.context("cannot watch the configuration")?;
+        Ok(kept)
     }
 
     fn run(mut self, asked: &Receiver<()>) {
@@ -149,6 +156,7 @@ impl Reload {
             tracing::debug!("nothing has changed that can take effect now");
         } else {
             self.keys.take(&changed, &keys);
+            self.say_what_is_in_force();
             let keys = changed.into_iter().collect::<Vec<_>>().join(", ");
             tracing::info!(keys, "the configuration has changed");
         }
@@ -170,6 +178,12 @@ impl Reload {
         Ok(())
     }
 
+    fn say_what_is_in_force(&mut self) {
+        if let Err(error) = self.kept.tell(self.address, &self.keys) {
+            tracing::warn!(%error, "`regrow config diff` cannot be told what is in force");
+        }
+    }
+
     fn refuse(&self, error: &anyhow::Error) {
         tracing::error!("the new configuration is refused and the old one stays in force: {error:#}");
         self.tell(Outcome::Refused);
@@ -182,14 +196,16 @@ impl Reload {
     }
 }
 
-/// Passes SIGHUP on. At a terminal it says that the terminal is gone, and ends the program as ever.
-async fn pass_signals(asks: Sender<()>) {
-    let signals = (!std::io::stdin().is_terminal()).then(|| signal(SignalKind::hangup()));
-    let Some(Ok(mut signals)) = signals else { return asks_held(asks).await };
-    while signals.recv().await.is_some() && asks.send(()).is_ok() {}
+/// At a terminal, SIGHUP says that the terminal is gone, and ends the program as ever.
+fn listen() -> anyhow::Result<Option<Signal>> {
+    if std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    signal(SignalKind::hangup()).map(Some).context("cannot listen for SIGHUP")
 }
 
-/// Without signals the thread still looks, for as long as the runtime lasts.
-async fn asks_held(_asks: Sender<()>) {
-    std::future::pending().await
+/// Passes signals on. Without any the thread still looks, for as long as this holds its other end.
+async fn pass(signals: Option<Signal>, asks: Sender<()>) {
+    let Some(mut signals) = signals else { return std::future::pending().await };
+    while signals.recv().await.is_some() && asks.send(()).is_ok() {}
 }

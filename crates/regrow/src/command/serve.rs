@@ -14,6 +14,7 @@ use crate::advertise::{self, Advertised};
 use crate::cli::{Common, Serve};
 use crate::client::local;
 use crate::config::{Bind, Keys, Role, Watched};
+use crate::in_force::Kept;
 use crate::logging::Level;
 use crate::outcome::Unusable;
 use crate::seams::Seams;
@@ -145,9 +146,22 @@ async fn replica(
     let mut stop = Stop::listen()?;
     let metrics = watch.as_ref().map(Watch::address);
     let serving = Serving { address: local(address), metrics: metrics.map(local), advertised: &advertised };
+    let kept = Kept::new(&state.directory, address);
     let Files { common, serve, keys, files, level } = files;
-    let (shared, told) = (Arc::clone(&state), worker.clone());
-    Reload { common, serve, state: shared, keys, files, workshop, worker: told, rules, level }.start()?;
+    let in_force = Reload {
+        common,
+        serve,
+        state: Arc::clone(&state),
+        keys,
+        files,
+        workshop,
+        worker: worker.clone(),
+        rules,
+        level,
+        address: local(address),
+        kept,
+    }
+    .start()?;
     announce(&state, &serving, &worker, started)?;
     // It tells of the end as well, until the process is gone.
     let _watching = watch.map(|watch| tokio::spawn(watch.serve(worker.clone(), store)));
@@ -166,6 +180,8 @@ async fn replica(
         worker.drain().await;
         shutdown.drain.cancel();
         shutdown.cut.cancel();
+        // Whoever finds it later finds nobody who goes by it.
+        let _ = std::fs::remove_file(in_force);
         gateway.await
     };
     tokio::select! {

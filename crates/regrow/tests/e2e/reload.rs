@@ -252,3 +252,45 @@ async fn the_next_model_call_has_the_new_key() {
     assert_eq!(lines_with(&scene, "models.providers.fake.apiKey"), 1, "the key's name is logged");
     assert_eq!(lines_with(&scene, "sk-new"), 0, "the key is not");
 }
+
+#[tokio::test]
+async fn what_is_not_in_force_is_told_with_what_it_takes() {
+    let mut scene = start(json!({})).await;
+    let diff =
+        async |scene: &Scene, more: &[&str]| scene.command(&[&["config", "diff"], more].concat()).await;
+    let same = diff(&scene, &[]).await;
+    assert_eq!(same.code, Some(0), "{same:?}");
+
+    let mut other: Value = serde_json::from_str(&fs::read_to_string(config_path(&scene)).unwrap()).unwrap();
+    other["gateway"]["auth"]["token"] = json!("another-token");
+    other["regrow"]["leaseSeconds"] = json!(9);
+    let file = scene.cluster.directory().join("other.json");
+    fs::write(&file, other.to_string()).unwrap();
+    let told = diff(&scene, &[file.to_str().unwrap(), "--json"]).await;
+    assert_eq!(told.code, Some(1), "{told:?}");
+    let changes = serde_json::from_str::<Value>(&told.out).unwrap()["changes"].take();
+    let change = |key: &str, effect: &str| json!({"key": key, "effect": effect});
+    let expected = json!([change("gateway.auth.token", "reload"), change("regrow.leaseSeconds", "restart")]);
+    assert_eq!(changes, expected);
+    let in_force = fs::read_dir(scene.cluster.directory().join("state/in-force")).unwrap();
+    let kept: String = in_force.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert!(kept.contains("gateway.auth.token") && !kept.contains("regrow-chaos-token"), "{kept}");
+
+    edit(&scene, |config| {
+        config["agents"]["entries"] = json!({"main": {}, "new": {}});
+        config["regrow"]["slots"] = json!(3);
+    });
+    until(async || knows(&scene, "new").await.then_some(())).await;
+    let late = until(async || {
+        let told = diff(&scene, &[]).await;
+        (!told.out.contains("agents")).then_some(told)
+    })
+    .await;
+    assert!(late.code == Some(1) && late.out.contains("restart  regrow.slots"), "{late:?}");
+    write(&scene, "{");
+    assert_eq!(diff(&scene, &[]).await.code, Some(78), "it is invalid");
+    fs::copy(file, config_path(&scene)).unwrap();
+    scene.kill(0).await;
+    let nobody = diff(&scene, &[]).await;
+    assert!(nobody.code == Some(78) && nobody.err.contains("no replica runs"), "{nobody:?}");
+}
