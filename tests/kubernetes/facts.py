@@ -83,6 +83,8 @@ def serving(objects, *_):
             for probe, path in EXPECTED_PROBES.items():
                 if c.get(probe, {}).get("httpGet", {}).get("path") != path:
                     yield f"{name(d)} has no {probe} at {path}"
+            if any("subPath" in mount for mount in c["volumeMounts"]):
+                yield f"{name(d)} mounts by subPath, and so never sees a change"
         shared = any(e["name"] == "REGROW_STORE" for e in spec["containers"][0]["env"])
         strategy = d["spec"]["strategy"]
         if shared and strategy.get("rollingUpdate") != {"maxSurge": 1, "maxUnavailable": 0}:

@@ -11,6 +11,7 @@ METRICS = set(
     regrow_accepted_total regrow_refused_total regrow_runs_ended_total regrow_takeovers_total
     regrow_replicas_lost_total regrow_runs_resumed_total regrow_fenced_total regrow_store_seconds_bucket regrow_store_errors_total
     regrow_model_calls_total regrow_model_call_seconds_bucket regrow_tokens_total regrow_event_loop_lag_seconds
+    regrow_config_refused regrow_config_reloads_total regrow_config_restart_keys
     process_resident_memory_bytes process_cpu_seconds_total process_open_fds process_max_fds
     process_start_time_seconds""".split()
 )

@@ -31,6 +31,7 @@ MUTATIONS = {
     "the tag latest": lambda o: container(o).update(image="registry:5000/regrow:latest"),
     "no tag": lambda o: container(o).update(image="registry:5000/regrow"),
     "no limit of memory": lambda o: container(o)["resources"].pop("limits"),
+    "a configuration that is never brought up to date": lambda o: container(o)["volumeMounts"][0].update(subPath="openclaw.json"),
     "no readiness probe": lambda o: container(o).pop("readinessProbe"),
     "liveness that depends on the store": lambda o: container(o)["livenessProbe"]["httpGet"].update(path="/readyz"),
     "unavailable replicas in a roll-out": lambda o: deployment(o)["spec"]["strategy"]["rollingUpdate"].update(maxUnavailable=1),
