@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use regrow_chaos::client::{Client, Turn};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::expected;
@@ -121,4 +122,35 @@ async fn an_idle_replica_leaves_at_once() {
     assert_eq!(soon(scene.cluster.terminate(0)).await.unwrap(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
     expected::whole(&scene.ask(1, &Turn::user("[[id=a]]")).await, &expected::text("a", &["a"], 0));
+}
+
+/// A second request to stop in the middle of a reply, once the first has been heard: the rest comes from elsewhere.
+async fn stop_at_once(config: Value) {
+    let mut scene = Scene::with(2, config).await;
+    let turn = Turn::user("[[id=a tokens=80 delay_ms=25]]").streamed().once("key");
+    let mut cut = scene.open(0, &turn).await;
+    assert!(soon(cut.read_text(12)).await);
+    let pid = Pid::from_raw(scene.cluster.pid(0).unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    not_ready(&scene.client(0)).await;
+    let asked = Instant::now();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(soon(scene.cluster.await_exit(0)).await.unwrap(), Some(130));
+    assert!(asked.elapsed() < AT_ONCE, "it took {:?}", asked.elapsed());
+    let cut = soon(cut.finish()).await;
+    assert!(!cut.complete, "{cut:?}");
+    let whole = scene.ask(1, &turn).await;
+    expected::whole(&whole, &expected::text("a", &["a"], 80));
+    assert!(whole.text.starts_with(&cut.text), "{cut:?}");
+    assert_eq!((scene.rounds("a"), scene.ends(whole.run_id().unwrap()).await), (vec![0, 0], 1));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_notice() {
+    stop_at_once(json!({"regrow": {"noticeSeconds": 60}})).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_drain() {
+    stop_at_once(json!({"regrow": {"drainSeconds": 60}})).await;
 }
