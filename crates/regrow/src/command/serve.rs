@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,6 +65,24 @@ struct Files {
     level: Level,
 }
 
+impl Files {
+    /// Takes their changes from now on; returns the file that says what is in force.
+    fn watch(
+        self,
+        state: &Arc<State>,
+        address: SocketAddr,
+        workshop: Workshop,
+        worker: &Worker,
+        rules: Arc<Rules>,
+    ) -> anyhow::Result<PathBuf> {
+        let Self { common, serve, keys, files, level } = self;
+        let (kept, state, worker) = (Kept::new(&state.directory, address), Arc::clone(state), worker.clone());
+        let reload =
+            Reload { common, serve, state, keys, files, workshop, worker, rules, level, address, kept };
+        reload.start()
+    }
+}
+
 /// The command line goes before the file and the environment.
 pub(super) fn apply(state: &mut State, serve: &Serve) -> anyhow::Result<()> {
     let gateway = &mut state.config.gateway;
@@ -120,8 +139,10 @@ async fn replica(
     let watch = Watch::open(&state)?;
     let metrics = watch.as_ref().map(Watch::metrics).cloned();
     let store = (seams.store)(wiring::store(&state, STORE_WITHIN).await?);
-    let store =
-        metrics.as_ref().map_or_else(|| Arc::clone(&store), |metrics| metrics.over(Arc::clone(&store)));
+    let store = match &metrics {
+        Some(metrics) => metrics.over(store),
+        None => store,
+    };
     let workshop = Workshop { store: Arc::clone(&store), tools: (seams.tools)(), metrics };
     let settings = workshop.settings(&state)?;
     let rules = Rules::new(settings.door);
@@ -146,22 +167,7 @@ async fn replica(
     let mut stop = Stop::listen()?;
     let metrics = watch.as_ref().map(Watch::address);
     let serving = Serving { address: local(address), metrics: metrics.map(local), advertised: &advertised };
-    let kept = Kept::new(&state.directory, address);
-    let Files { common, serve, keys, files, level } = files;
-    let in_force = Reload {
-        common,
-        serve,
-        state: Arc::clone(&state),
-        keys,
-        files,
-        workshop,
-        worker: worker.clone(),
-        rules,
-        level,
-        address: local(address),
-        kept,
-    }
-    .start()?;
+    let in_force = files.watch(&state, local(address), workshop, &worker, rules)?;
     announce(&state, &serving, &worker, started)?;
     // It tells of the end as well, until the process is gone.
     let _watching = watch.map(|watch| tokio::spawn(watch.serve(worker.clone(), store)));

@@ -34,6 +34,11 @@ impl Watched {
         Self { path: path.to_owned(), seen }
     }
 
+    /// Its path, as it is named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What stands there now, again.
     pub fn look_again(&self) -> Self {
         Self::look(&self.path)

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use regrow::config::{Loaded, Source, load, render};
+use regrow::config::{Loaded, Source, load_watched, render};
 use tempfile::TempDir;
 
 /// Files and variables that a test loads a configuration from.
@@ -48,9 +48,18 @@ impl Bench {
 
     /// Loads some root file, or none.
     pub(crate) fn load_path(&self, path: Option<PathBuf>) -> Result<Loaded, String> {
+        load_watched(&self.source(path)).0.map_err(|problems| self.relative(&render(&problems)))
+    }
+
+    /// The files whose changes are changes of the configuration, whether or not it can be loaded.
+    pub(crate) fn watched(&self) -> Vec<String> {
+        let (_, files) = load_watched(&self.source(Some(self.path("openclaw.json"))));
+        files.iter().map(|file| self.relative(&file.path().display().to_string())).collect()
+    }
+
+    fn source(&self, path: Option<PathBuf>) -> Source {
         let env = self.env.clone();
-        let source = Source { path, env: Box::new(move |name| env.get(name).cloned()) };
-        load(&source).map_err(|problems| self.relative(&render(&problems)))
+        Source { path, env: Box::new(move |name| env.get(name).cloned()) }
     }
 
     /// What a terminal shows for the warnings of a load.

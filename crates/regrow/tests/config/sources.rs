@@ -241,3 +241,22 @@ fn without_a_file_there_are_defaults() {
     assert_eq!(loaded.config.agents.default_agent(), "main");
     assert_eq!((loaded.config.regrow.max_queued, loaded.config.regrow.run.max_steps), (128, 50));
 }
+
+#[test]
+fn whatever_was_read_or_is_missing_is_watched() {
+    let bench = Bench::new(
+        "{ $include: 'sub/a.json', gateway: { auth: { token: { source: 'file', id: 'token' } } },
+           secrets: { providers: { vault: { source: 'file', path: 'vault.json' } } } }",
+    )
+    .file(
+        "sub/a.json",
+        "{ models: { $include: 'missing.json' }, regrow: { storePassword:
+        { source: 'file', provider: 'vault', id: '/password' } } }",
+    )
+    .file("vault.json", r#"{ "password": "secret" }"#);
+    let mut watched = bench.watched();
+    watched.sort();
+    assert_eq!(watched, ["openclaw.json", "sub/a.json", "sub/missing.json", "token", "vault.json"]);
+    assert!(bench.load().is_err());
+    assert_eq!(Bench::new("{").watched(), ["openclaw.json"]);
+}
