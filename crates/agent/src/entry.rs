@@ -123,6 +123,20 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// The word for people and traces; the one that is persisted.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ModelRefused => "model_refused",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::ContextTooLong => "context_too_long",
+            Self::Limit => "limit",
+            Self::Crashed => "crashed",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 impl Entry {
     /// The messages that it holds, instructions included.
     pub(crate) fn messages(&self) -> &[Message] {

@@ -1,6 +1,6 @@
 //! What a sender asked for: the body of an accepted message.
 
-use regrow_protocol::{Message, Sampling, ToolChoice, ToolSpec};
+use regrow_protocol::{Message, Sampling, ToolChoice, ToolSpec, TraceContext};
 use serde::{Deserialize, Serialize};
 
 /// A message as it was accepted. It is persisted in the inbox and read again after a takeover.
@@ -20,6 +20,9 @@ pub struct Inbound {
     /// The model to use instead of the agent's, as `provider/model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The trace that the request is part of: each replica that runs the message continues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 impl Inbound {

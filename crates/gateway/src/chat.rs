@@ -21,7 +21,7 @@ use crate::body::Body;
 use crate::engine::Engine;
 use crate::refusal::Refusal;
 use crate::rules::Rule;
-use crate::{read_body, respond};
+use crate::{read_body, respond, trace};
 use abandon::Abandon;
 use address::Address;
 use completion_id::{CompletionId, created};
@@ -69,8 +69,13 @@ pub(crate) async fn create<E: Engine>(
     let session = (left_off.is_none() || address.named).then(|| address.session.clone());
     let ticket = match left_off {
         Some(ticket) => ticket,
-        None => submit::submit(app, address, request, key, fingerprint).await?,
+        None => {
+            let trace = regrow_trace::handed_on(|| trace::carried(&parts.headers));
+            let inbound = submit::inbound(request, address.model, trace);
+            submit::submit(app, address.session, inbound, key, fingerprint).await?
+        }
     };
+    regrow_trace::accepted(ticket.run, ticket.duplicate);
     // Accepted, so it is in the store; until then it counts as a body that is arriving.
     drop(room);
     // A position in another run's text is one that the client has kept too long.

@@ -25,6 +25,7 @@ mod respond;
 mod router;
 mod rules;
 mod serve;
+mod trace;
 
 pub use network::{Network, NotANetwork};
 pub use options::{Auth, AuthRateLimit, Limits, Options, Settings, Shutdown};

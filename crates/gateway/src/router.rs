@@ -14,10 +14,13 @@ use crate::body::Body;
 use crate::engine::Engine;
 use crate::refusal::Refusal;
 use crate::rules::Rule;
-use crate::{chat, models, peer, probes, respond};
+use crate::{chat, models, peer, probes, respond, trace};
 
 /// Where stored completions are found.
 const COMPLETIONS: &str = "/v1/chat/completions";
+
+/// One of them, as traces name it.
+const COMPLETION: &str = "/v1/chat/completions/{id}";
 
 /// Answers a request.
 pub(crate) async fn handle<E: Engine>(
@@ -66,14 +69,15 @@ async fn api<E: Engine>(
     }
     if path == COMPLETIONS {
         return match *request.method() {
-            Method::POST => chat::create(app, rule, request).await,
+            Method::POST => trace::within(trace::of(&request, COMPLETIONS), chat::create(app, rule, request)).await,
             _ => Ok(respond::method_not_allowed("POST")),
         };
     }
     if let Some(id) = path.strip_prefix(COMPLETIONS).and_then(|rest| rest.strip_prefix('/')) {
+        let span = || trace::of(&request, COMPLETION);
         return match *request.method() {
-            Method::GET => chat::retrieve(app, id, &request).await,
-            Method::DELETE => chat::abort(app, id).await,
+            Method::GET => trace::within(span(), chat::retrieve(app, id, &request)).await,
+            Method::DELETE => trace::within(span(), chat::abort(app, id)).await,
             _ => Ok(respond::method_not_allowed("GET, DELETE")),
         };
     }

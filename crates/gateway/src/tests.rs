@@ -9,3 +9,4 @@ mod probes;
 mod refusals;
 mod rules;
 mod streams;
+mod traces;

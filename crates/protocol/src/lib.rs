@@ -9,6 +9,7 @@ mod id;
 mod message;
 mod request;
 mod session_key;
+mod trace_context;
 
 pub mod openai;
 
@@ -18,3 +19,4 @@ pub use id::{Epoch, ReplicaId, RunId, ScheduleId, Seq, SessionId};
 pub use message::{Message, Part, RawTurn, StopReason, ToolCall, Usage};
 pub use request::{Sampling, ToolChoice, ToolSpec};
 pub use session_key::{SessionKey, SessionKeyError};
+pub use trace_context::{TraceContext, TraceParent};

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::backoff::{Setback, pause};
-use crate::observer::Attempt;
+use crate::observer::{Attempt, outcome};
 use crate::provider::{Call, CallError, Provider};
 use crate::size::MAX_ANSWER;
 use crate::{Cause, Completion, Delta, Error, Failure, ModelRequest, Models, OnDelta};
@@ -131,7 +131,13 @@ impl Attempts<'_> {
         let name = call.info.name.as_str();
         let provider_id = name.split('/').next().unwrap_or_default();
         let span = tracing::debug_span!("model_call", provider = provider_id, model = call.id, attempt);
-        provider.stream(call, &mut tap).instrument(span).await
+        let traced = regrow_trace::chat(provider_id, call.id, attempt);
+        let made = provider.stream(call, &mut tap).instrument(span).instrument(traced.clone()).await;
+        match &made {
+            Ok(answer) => regrow_trace::answered(&traced, &answer.model, answer.stop, answer.usage),
+            Err(error) => regrow_trace::failed(&traced, outcome(error)),
+        }
+        made
     }
 }
 

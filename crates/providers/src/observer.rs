@@ -52,7 +52,8 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn outcome(error: &CallError) -> &'static str {
+/// The kind of a failure in one word.
+pub(crate) fn outcome(error: &CallError) -> &'static str {
     match error {
         CallError::Transient { cause, .. } => match cause {
             Cause::Unreachable => "unreachable",

@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use regrow_agent::{Entry, PlannedCall, ToolOutcome, Way};
 use regrow_protocol::{Message, Seq, ToolCall};
 use regrow_tools::{Output, SessionStatus};
+use tracing::Instrument;
 
 use crate::drive::Stopped;
 use crate::run::Run;
@@ -88,7 +89,11 @@ impl Run<'_> {
             Way::Unknown => (Output::error(UNKNOWN), ToolOutcome::Unknown),
             Way::Missing => (Output::error(missing(setup, &planned.call.name)), ToolOutcome::Refused),
             Way::Execute | Way::ExecuteOnce => {
-                (self.execute(setup, &planned.call, status, rerun).await, ToolOutcome::Completed)
+                let span = regrow_trace::execute_tool(&planned.call.name, &planned.call.id, rerun);
+                let executed = self.execute(setup, &planned.call, status, rerun);
+                let output = executed.instrument(span.clone()).await;
+                regrow_trace::executed(&span, output.is_error.then_some("tool_error"));
+                (output, ToolOutcome::Completed)
             }
         }
     }

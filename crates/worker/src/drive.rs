@@ -13,6 +13,7 @@ use regrow_store::Claimed;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::budget::Share;
 use crate::lease::Life;
@@ -81,8 +82,8 @@ async fn drive(worker: &Arc<Inner>, life: &Arc<Life>, first: Next, mut inbound: 
     while let Some(Next { claimed, shown, share }) = next {
         turns += 1;
         let span = tracing::info_span!(
-            "run", run.id = %claimed.run, session.key = %claimed.session_key, epoch = %claimed.epoch(),
-            attempt = claimed.attempt
+            "run", run.id = %claimed.run, session.key = %claimed.session_key, replica.id = %life.replica,
+            epoch = %claimed.epoch(), attempt = claimed.attempt, trace_id = Empty, span_id = Empty
         );
         let keep = turns < IN_A_ROW && !worker.is_draining();
         let run = one_run(worker, life, claimed, shown, inbound.take(), keep);
@@ -125,6 +126,7 @@ async fn one_run(
         Ok(next) => next.map(|next| *next),
         Err(stopped) => {
             tracing::debug!(?stopped, "the run goes on elsewhere");
+            run.stopped(&stopped);
             None
         }
     }
@@ -132,7 +134,8 @@ async fn one_run(
 
 /// Settles a run even if that panics, too: then the lease is let go, and the audit gives it up.
 async fn settle_caught(run: &mut Run<'_>, stopped: Stopped) -> Result<Option<Box<Claimed>>, Stopped> {
-    let settled = AssertUnwindSafe(settle(run, stopped)).catch_unwind().await;
+    let span = run.span.clone();
+    let settled = AssertUnwindSafe(settle(run, stopped).instrument(span)).catch_unwind().await;
     settled.unwrap_or_else(|panic| {
         let why = describe(&panic);
         tracing::error!(%why, "the run cannot be ended");

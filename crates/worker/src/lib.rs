@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 mod setup;
 mod submit;
+mod traced;
 mod worker;
 mod write;
 

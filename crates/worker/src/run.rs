@@ -10,6 +10,7 @@ use regrow_agent::{
 use regrow_protocol::{Message, Seq, ToolChoice, Usage};
 use regrow_providers::{Completion, Delta, Error as ModelError, ModelRequest};
 use regrow_store::{Claimed, Finish, RunStatus};
+use tracing::{Instrument, Span};
 
 use crate::drive::Stopped;
 use crate::lease::Life;
@@ -40,6 +41,8 @@ pub(crate) struct Run<'a> {
     /// The journal was read, so that what is in it is all there is.
     loaded: bool,
     overflows: u32,
+    /// The run's part of its trace.
+    pub(crate) span: Span,
 }
 
 impl<'a> Run<'a> {
@@ -71,19 +74,14 @@ impl<'a> Run<'a> {
             shown,
             loaded: false,
             overflows: 0,
+            span: Span::none(),
         }
     }
 
-    /// Drives the run to its end; returns the session's next run if the lease was kept.
-    pub(crate) async fn drive(&mut self, inbound: Option<Inbound>) -> Result<Option<Box<Claimed>>, Stopped> {
-        self.journal.inbound = match inbound {
-            Some(inbound) => inbound,
-            None => serde_json::from_slice(&self.claimed.message.body)
-                .map_err(|e| Stopped::Broken(format!("the message cannot be read: {e}")))?,
-        };
-        // Its words are in memory once, not twice for as long as the run lasts.
-        self.claimed.message.body = Vec::new();
-        self.load().await?;
+    /// Drives a run that has begun to its end; returns the session's next run if the lease was kept.
+    pub(crate) async fn go_on(&mut self) -> Result<Option<Box<Claimed>>, Stopped> {
+        let takeover = self.takeover();
+        self.load().instrument(takeover).await?;
         self.loaded = true;
         if self.shown.is_none() {
             let live = LiveRun::new(visible_text(self.said.iter().map(AsRef::as_ref)));
@@ -357,6 +355,7 @@ impl<'a> Run<'a> {
         let end =
             Finish { entries: encoded, status, error, usage, keep: self.keep && !self.worker.is_draining() };
         let finished = write::finish(self.worker, &self.claimed, &end, &self.held.fenced).await?;
+        self.ended(end.status, reply.as_ref());
         // Not before it is committed: who panics on the way ends the run in another way.
         self.remember(first, entries);
         if let (Some(shown), Some(reply)) = (&self.shown, reply) {

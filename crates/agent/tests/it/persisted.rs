@@ -1,7 +1,9 @@
 //! What is persisted reads back, is written the same by every build of this version, and tolerates what newer ones add.
 
 use regrow_agent::{Ending, Entry, Failure, FailureKind, Final, Inbound, ToolOutcome};
-use regrow_protocol::{EntryKind, Message, Part, RawTurn, Sampling, StopReason, ToolChoice, ToolSpec, Usage};
+use regrow_protocol::{
+    EntryKind, Message, Part, RawTurn, Sampling, StopReason, ToolChoice, ToolSpec, TraceContext, Usage,
+};
 use serde_json::json;
 
 use crate::scene::{USAGE, asks, assistant, consumed, done, result, started, summary, tool};
@@ -134,6 +136,7 @@ fn failures_have_stable_names() {
         (FailureKind::Internal, "internal"),
     ] {
         assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        assert_eq!(kind.as_str(), name);
         assert_eq!(serde_json::from_value::<FailureKind>(json!(name)).unwrap(), kind);
     }
 }
@@ -153,12 +156,13 @@ fn an_inbound_message_is_written_as_ever_and_reads_back() {
         tool_choice: ToolChoice::Named("t".to_owned()),
         sampling,
         model: Some("p/m".to_owned()),
+        trace: TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None),
     };
     let least = Inbound { messages: vec![Message::assistant("a")], ..Inbound::default() };
     for (inbound, json) in [
         (
             whole,
-            r#"{"messages":[{"role":"user","parts":[{"type":"text","text":"a"}]}],"tools":[{"name":"t","description":"d","parameters":{"type":"object"},"strict":true}],"tool_choice":{"named":"t"},"sampling":{"max_tokens":5,"temperature":0.5},"model":"p/m"}"#,
+            r#"{"messages":[{"role":"user","parts":[{"type":"text","text":"a"}]}],"tools":[{"name":"t","description":"d","parameters":{"type":"object"},"strict":true}],"tool_choice":{"named":"t"},"sampling":{"max_tokens":5,"temperature":0.5},"model":"p/m","trace":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}"#,
         ),
         (least, r#"{"messages":[{"role":"assistant","text":"a"}],"tool_choice":"auto","sampling":{}}"#),
     ] {

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame};
 use regrow_worker::{StoreError, Update};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{ReusableBoxFuture, WaitForCancellationFutureOwned};
+use tracing::Span;
 
 use super::abandon::Abandon;
 use super::frames::{self, Frames};
@@ -35,6 +36,8 @@ pub(super) struct Events<E: Engine> {
     silence: Pin<Box<Sleep>>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     abandon: Abandon<E>,
+    /// The span of the request, which lasts as long as this.
+    _request: Span,
 }
 
 impl<E: Engine> Events<E> {
@@ -57,6 +60,7 @@ impl<E: Engine> Events<E> {
             silence: Box::pin(tokio::time::sleep(keep_alive)),
             cut: Box::pin(cut),
             abandon,
+            _request: Span::current(),
         }
     }
 

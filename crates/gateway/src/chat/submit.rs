@@ -2,6 +2,7 @@
 
 use regrow_agent::Inbound;
 use regrow_protocol::openai::{ChatRequest, Document};
+use regrow_protocol::{SessionKey, TraceContext};
 use regrow_worker::{Submission, SubmitError, Ticket};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -50,18 +51,13 @@ fn parse_now(body: ReadBody) -> Result<Asked, Refusal> {
 /// message without a key that was accepted for nobody is aborted.
 pub(super) async fn submit<E: Engine>(
     app: &App<E>,
-    address: Address,
-    request: ChatRequest,
+    session: SessionKey,
+    inbound: Inbound,
     key: Option<&str>,
     fingerprint: u64,
 ) -> Result<Ticket, Refusal> {
     let keyed = key.is_some();
-    let submission = Submission {
-        session: address.session,
-        key: key.map(str::to_owned),
-        fingerprint,
-        inbound: inbound(request, address.model),
-    };
+    let submission = Submission { session, key: key.map(str::to_owned), fingerprint, inbound };
     let (sender, receiver) = oneshot::channel();
     let engine = app.engine.clone();
     app.tasks.spawn(async move {
@@ -80,13 +76,15 @@ pub(super) async fn submit<E: Engine>(
     Ok(submitted?)
 }
 
-fn inbound(request: ChatRequest, model: Option<String>) -> Inbound {
+/// What is asked, as it is stored.
+pub(super) fn inbound(request: ChatRequest, model: Option<String>, trace: Option<TraceContext>) -> Inbound {
     Inbound {
         messages: request.messages,
         tools: request.tools,
         tool_choice: request.tool_choice,
         sampling: request.sampling,
         model,
+        trace,
     }
 }
 
