@@ -69,7 +69,9 @@ async fn api<E: Engine>(
     }
     if path == COMPLETIONS {
         return match *request.method() {
-            Method::POST => trace::within(trace::of(&request, COMPLETIONS), chat::create(app, rule, request)).await,
+            Method::POST => {
+                trace::within(trace::of(&request, COMPLETIONS), chat::create(app, rule, request)).await
+            }
             _ => Ok(respond::method_not_allowed("POST")),
         };
     }

@@ -9,6 +9,7 @@
 mod agents;
 mod check;
 mod combinations;
+mod diagnostics;
 mod document;
 mod env_vars;
 mod gateway;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use agents::{AgentDefaults, AgentEntry, AgentId, AgentsConfig, CompactionConfig, Identity};
+pub use diagnostics::{DiagnosticsConfig, LogsExporter, OtelConfig, OtelProtocol};
 pub use document::{Config, schema};
 pub use env_vars::{EnvConfig, InlineVariable};
 pub use gateway::{

@@ -8,6 +8,7 @@ mod demo;
 mod descriptors;
 mod in_force;
 mod logging;
+mod otel;
 mod outcome;
 mod seams;
 mod settings;

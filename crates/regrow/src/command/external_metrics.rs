@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(common: &Common, options: ExternalMetrics) -> anyhow::Result<ExitCode> {
     let state = State::open(common)?;
-    logging::init(&state.config.logging);
+    logging::init(&state.config.logging, None);
     state.store()?;
     let notice = options.notice_seconds.unwrap_or(state.config.regrow.notice_seconds);
     let namespace = namespace(options.namespace.as_deref())?;

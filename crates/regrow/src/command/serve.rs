@@ -22,7 +22,7 @@ use crate::seams::Seams;
 use crate::settings::Workshop;
 use crate::state::{State, random_token};
 use crate::stop::Stop;
-use crate::{descriptors, logging, wiring};
+use crate::{descriptors, logging, otel, wiring};
 
 use super::announce::{Serving, announce};
 use super::reload::Reload;
@@ -45,12 +45,23 @@ pub(super) fn run(common: &Common, serve: &Serve, seams: &Seams) -> anyhow::Resu
     let mut state = State::open_watched(common, &mut files)?;
     let keys = state.keys(&random_token()?);
     apply(&mut state, serve)?;
-    let level = logging::init(&state.config.logging);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let exporter = otel::start(&state.config.diagnostics, runtime.handle()).transpose();
+    let level = logging::init(&state.config.logging, exporter.as_ref().ok().and_then(Option::as_ref));
     descriptors::raise_limit();
     state.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let exporter = exporter.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nothing is sent to the OpenTelemetry collector");
+        None
+    });
     let files = Files { common: common.clone(), serve: serve.clone(), keys, files, level };
-    let code = runtime.block_on(replica(Arc::new(state), files, seams, started))?;
+    let ended = runtime.block_on(replica(Arc::new(state), files, seams, started));
+    if let Some(exporter) = exporter
+        && !matches!(&ended, Ok(code) if *code == ExitCode::from(INTERRUPTED))
+    {
+        exporter.end(otel::FLUSH_WITHIN);
+    }
+    let code = ended?;
     // What still blocks a thread must not delay the end; everything that matters is committed.
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(code)

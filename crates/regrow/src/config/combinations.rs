@@ -29,6 +29,7 @@ pub(super) fn check(config: &Config, root: &mut Node, report: &mut Report) {
     check.advertise();
     check.roles();
     check.retention();
+    check.collector();
 }
 
 struct Combinations<'a> {
@@ -232,6 +233,19 @@ impl Combinations<'_> {
         let said = self.config.regrow.advertise.as_deref().map(Advertised::parse);
         if let Some(Err(message)) = said {
             self.problem(&KeyPath::of(&["regrow", "advertise"]), message);
+        }
+    }
+
+    fn collector(&mut self) {
+        let otel = &self.config.diagnostics.otel;
+        let urls = [
+            ("endpoint", &otel.endpoint),
+            ("tracesEndpoint", &otel.traces_endpoint),
+            ("logsEndpoint", &otel.logs_endpoint),
+        ];
+        let bad = |(key, url): (&'static str, &Option<String>)| Some((key, url_problem(url.as_deref()?)?));
+        for (key, message) in urls.into_iter().filter_map(bad).collect::<Vec<_>>() {
+            self.problem(&KeyPath::of(&["diagnostics", "otel", key]), message);
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::agents::AgentsConfig;
+use super::diagnostics::DiagnosticsConfig;
 use super::env_vars::EnvConfig;
 use super::gateway::GatewayConfig;
 use super::logging::LoggingConfig;
@@ -40,6 +41,8 @@ pub struct Config {
     pub tools: ToolsConfig,
     /// What the program says about itself.
     pub logging: LoggingConfig,
+    /// What it tells to systems beside it.
+    pub diagnostics: DiagnosticsConfig,
     /// What OpenClaw does not have.
     pub regrow: RegrowConfig,
 }

@@ -32,6 +32,11 @@ const VALUES: &[(&str, &[&str], &str)] = &[
         "reach the provider through an endpoint that speaks one of the other APIs",
     ),
     (
+        "diagnostics.otel.protocol",
+        &["grpc"],
+        "name the collector's port for OTLP over HTTP, which is 4318 as a rule, and leave this out",
+    ),
+    (
         "secrets.providers.*.source",
         &["exec", "store"],
         "let the platform put the secret into a variable or a file",

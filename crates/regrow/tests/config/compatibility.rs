@@ -84,6 +84,21 @@ fn what_has_no_effect_is_a_warning() {
     );
 }
 
+#[test]
+fn what_a_collector_does_not_get_is_a_warning() {
+    let bench = Bench::new(
+        "{ diagnostics: { flags: ['x'], otel: { enabled: true, endpoint: 'http://c:4318', protocol: 'http/protobuf',
+  traces: true, metrics: true, logs: false, sampleRate: 0.2, metricNamePrefix: 'x', captureContent: true } } }",
+    );
+    assert_eq!(
+        bench.warnings(),
+        "openclaw.json:1:18: diagnostics.flags: known to OpenClaw, not used by Regrow\n\
+         openclaw.json:2:17: diagnostics.otel.metrics: known to OpenClaw, not used by Regrow\n\
+         openclaw.json:2:62: diagnostics.otel.metricNamePrefix: known to OpenClaw, not used by Regrow\n\
+         openclaw.json:2:85: diagnostics.otel.captureContent: known to OpenClaw, not used by Regrow\n"
+    );
+}
+
 /// The dotted paths of all named keys of a schema; keys of maps are `*`, items of arrays `[]`.
 fn schema_paths(schema: &Json, path: &str, out: &mut BTreeSet<String>) {
     // How a secret is written is not a key of its own.

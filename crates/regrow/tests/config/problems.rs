@@ -55,6 +55,12 @@ const BAD: &[(&str, &str)] = &[
          openclaw.json:2:45: gateway.auth.mode: \"trusted-proxy\" is not supported: put a token between the proxy and Regrow; one of none, token, password\n\
          openclaw.json:2:79: gateway.auth.token.source: \"exec\" is not supported: let the platform put the secret into a variable or a file; one of env, file\n",
     ),
+    (
+        "{ diagnostics: { otel: { protocol: 'grpc', endpoint: 'collector:4317', sampleRate: 2 } } }",
+        "openclaw.json:1:36: diagnostics.otel.protocol: \"grpc\" is not supported: name the collector's port for OTLP over HTTP, which is 4318 as a rule, and leave this out; one of http/protobuf\n\
+         openclaw.json:1:54: diagnostics.otel.endpoint: expected a URL that starts with `https://` or `http://`\n\
+         openclaw.json:1:84: diagnostics.otel.sampleRate: expected a number from 0 to 1, found 2\n",
+    ),
     // Missing keys, and what depends on them.
     (
         "{ models: { providers: { p: { models: [{ name: 'x' }] } } }, agents: { defaults: { model: 'p/x' } } }",

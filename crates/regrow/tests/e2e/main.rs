@@ -9,6 +9,7 @@ mod abandonment;
 mod advertised;
 mod bad_store;
 mod bench;
+mod collector;
 mod command_line;
 mod death;
 mod demo;
@@ -38,4 +39,5 @@ mod stuck;
 
 mod stream;
 mod tools;
+mod traces;
 mod trial;
