@@ -2,7 +2,7 @@
 
 use regrow_protocol::{Epoch, ReplicaId, RunId, Seq, SessionId, SessionKey};
 
-use crate::{NewEntry, RunStatus};
+use crate::{Former, NewEntry, RunStatus};
 
 /// The right to write to a session. Only a store makes one, and every write checks it in the statement that writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Claimed {
     pub run_base: Seq,
     /// The context of the conversation starts after this position.
     pub context_base: Seq,
+    /// Whose the run was before this claim, if another lease had it and that is known.
+    pub former: Option<Former>,
     /// The message that the run answers.
     pub message: InboxMessage,
 }

@@ -2,7 +2,8 @@
 //! replica drives it.
 
 use regrow_agent::{Ending, Inbound, Reply};
-use regrow_store::{Claimed, RunStatus};
+use regrow_store::Claimed;
+use regrow_store::RunStatus;
 use regrow_trace::{Attempt, Takeover};
 use tracing::{Instrument, Span};
 
@@ -35,12 +36,14 @@ impl Run<'_> {
     /// The span of taking the run over, if others have driven it.
     pub(crate) fn takeover(&self) -> Span {
         let claimed = &self.claimed;
-        let cause = match () {
-            () if claimed.blame > 0 || claimed.attempt > 1 => "replica_lost",
-            () if claimed.head() > claimed.run_base => "handed_over",
-            () => return Span::none(),
+        let (cause, from) = match claimed.former {
+            Some(former) => (former.loss.as_str(), Some(former.replica)),
+            // A replica of an earlier release saw it, and noted nothing.
+            None if claimed.blame > 0 || claimed.attempt > 1 => ("unknown", None),
+            None => return Span::none(),
         };
-        regrow_trace::taken_over(Takeover { cause, from: None }, self.life.replica)
+        tracing::info!(cause, from = from.map(tracing::field::display), "took a run over");
+        regrow_trace::taken_over(Takeover { cause, from }, self.life.replica)
     }
 
     /// The run has ended for good.

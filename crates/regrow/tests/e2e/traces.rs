@@ -109,7 +109,7 @@ async fn a_message_is_a_trace() {
 async fn one_trace_spans_a_takeover(shared: Shared) {
     let collector = Collector::start().await;
     let mut scene = Scene::over(shared, 2, sends_to(&collector.url, json!({}))).await;
-    let second = scene.cluster.replica_id(1).unwrap().to_owned();
+    let [first, second] = [0, 1].map(|n| scene.cluster.replica_id(n).unwrap().to_owned());
     let turn = traced(Turn::user(SLOW).streamed().once("key"));
     let mut live = scene.open(0, &turn).await;
     let run = live.so_far().run_id().unwrap().to_owned();
@@ -130,7 +130,9 @@ async fn one_trace_spans_a_takeover(shared: Shared) {
     }
     assert_eq!((agent.says("regrow.run.id"), agent.says("regrow.replica")), (&*run, &*second));
     assert_eq!(takeover.parent, agent.id);
-    assert_eq!(takeover.says("regrow.takeover.cause"), "replica_lost");
+    let told =
+        ["regrow.takeover.cause", "regrow.takeover.from", "regrow.replica"].map(|what| takeover.says(what));
+    assert_eq!(told, ["crashed", &first, &second]);
     let last = collector.span(|span| span.says("gen_ai.response.finish_reasons") == "[stop]").await;
     assert_eq!((&last.parent, &*last.trace), (&agent.id, TRACE));
     // Who asked again finds the run that the first request had begun.
@@ -155,6 +157,7 @@ async fn a_replica_that_hands_over_sends_what_it_has_and_the_next_has_the_same_p
     let mut config = sends_to(&collector.url, json!({"flushIntervalMs": 600_000}));
     config["regrow"] = json!({"drainSeconds": 0});
     let mut scene = Scene::with(2, config).await;
+    let first = scene.cluster.replica_id(0).unwrap().to_owned();
     let turn = traced(Turn::user(SLOW).streamed().once("key"));
     let mut live = scene.open(0, &turn).await;
     assert!(soon(live.read_text(12)).await);
@@ -169,7 +172,8 @@ async fn a_replica_that_hands_over_sends_what_it_has_and_the_next_has_the_same_p
     assert_eq!((&both[0].parent, &both[1].parent), (&request.id, &request.id));
     assert_eq!(both[1].says("regrow.outcome"), "done");
     let takeover = collector.span(named("take over run")).await;
-    assert_eq!(takeover.says("regrow.takeover.cause"), "handed_over");
+    let told = ["regrow.takeover.cause", "regrow.takeover.from"].map(|what| takeover.says(what));
+    assert_eq!(told, ["handed_over", &first]);
 }
 
 #[tokio::test]

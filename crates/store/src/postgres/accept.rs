@@ -167,6 +167,7 @@ fn new(r: &Row, message: &Message) -> Result<Answer, Failure> {
                 blame: 0,
                 run_base: head,
                 context_base: r.try_get("context_base")?,
+                former: None,
                 message: InboxMessage {
                     seq,
                     id: asked.message,

@@ -11,23 +11,25 @@ use super::failure::Failure;
 use super::links::Links;
 use super::pace::Pace;
 use super::row;
-use crate::{Claimed, Error, Guard, InboxMessage};
+use crate::{Claimed, Error, Former, Guard, InboxMessage, Loss};
 
 /// A claim waits for the disk. One that was lost in a crash of the server would have given its epoch out: the sequence
 /// forgets what was not on disk, and the same replica could get the same session under the same epoch once more, while it
 /// still drives it. `$4`: those that became ready before it are not looked at. There is always a row, which says how long
 /// the server took.
 pub(super) const CLAIM: &str = "WITH ready AS (
-    SELECT session FROM regrow.lanes
+    SELECT session, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by
+    FROM regrow.lanes
     WHERE state = 1 AND ready_at >= $4 AND session <> ALL($3) AND EXISTS (SELECT 1 FROM regrow.replicas r
         WHERE r.replica = $1 AND r.expires_at > now() AND NOT r.draining)
     ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED),
 taken AS (
     UPDATE regrow.lanes t SET state = 2, replica = $1, attempt = t.attempt + 1,
+        freed_from = NULL, freed_by = NULL, freed_run = NULL,
         epoch = greatest(nextval('regrow.fence'), t.epoch + 1)
     FROM ready WHERE t.session = ready.session
     RETURNING t.session, t.key, t.epoch, t.run, t.attempt, t.blame, t.run_base, t.context_base, t.log_head,
-        t.inbox_done, t.ready_at)
+        t.inbox_done, t.ready_at, ready.freed_from, ready.freed_by)
 SELECT t.*, t.attempt::int8 AS attempts, t.blame::int8 AS blamed, i.seq, i.message, i.accepted_at, i.aborted, i.body,
     now() AS now, (extract(epoch FROM clock_timestamp() - now()) * 1000000)::int8 AS spent
 FROM (VALUES (1)) AS one LEFT JOIN taken t ON true
@@ -150,6 +152,7 @@ async fn take(links: &Links, r: &Row, replica: ReplicaId) -> Result<Option<Claim
         blame: row::count(r, "blamed")?,
         run_base: r.try_get("run_base")?,
         context_base: r.try_get("context_base")?,
+        former: former(r)?,
         message,
     }))
 }
@@ -171,6 +174,15 @@ async fn message_of(
     }
     links.query(REST, &[&session, &row::of_replica(replica), &epoch.0]).await?;
     Ok(None)
+}
+
+/// Whose the session was, if what stands there is about its last loss.
+fn former(r: &Row) -> Result<Option<Former>, Failure> {
+    if r.try_get::<_, Option<Uuid>>("freed_from")?.is_none() {
+        return Ok(None);
+    }
+    let loss = r.try_get::<_, Option<i16>>("freed_by")?.map_or(Loss::Unknown, Loss::from_code);
+    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss }))
 }
 
 fn message(r: &Row) -> Result<InboxMessage, Failure> {

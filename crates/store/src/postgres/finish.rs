@@ -187,6 +187,7 @@ fn begun(r: &Row, end: &End) -> Result<Claimed, Failure> {
         blame: 0,
         run_base: head,
         context_base: r.try_get("context_base")?,
+        former: None,
         message,
     })
 }

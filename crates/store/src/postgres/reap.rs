@@ -11,7 +11,7 @@ use super::links::{Links, Param};
 use super::pace::Pace;
 use super::row;
 use super::watch::Watch;
-use crate::{Claimed, Error, Reaped};
+use crate::{Claimed, Error, Loss, Reaped};
 
 /// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
 /// server is free. A lease that was renewed last in another life of the server gets the time to be renewed in this one.
@@ -42,6 +42,8 @@ FROM (SELECT EXISTS (SELECT 1 FROM owner o WHERE o.replica IS NOT NULL
 /// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
 /// that it drove share the blame of `$3`.
 ///
+/// How each was lost is noted for whoever takes it over: `$4` for those of `$1`, `$5` for those of `$2`.
+///
 /// What a crash of the server loses of this is found and done again.
 pub(super) const EXPEL: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
 gone AS (
@@ -56,6 +58,8 @@ ownerless AS (
     ORDER BY l.session),
 freed AS (
     UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
+        freed_run = t.run, freed_from = o.replica,
+        freed_by = CASE WHEN o.replica = ANY($1) THEN $4::int2 WHEN o.replica = ANY($2) THEN $5::int2 END,
         blame = t.blame + (($3::int8 + o.together - 1) / o.together)::int4, updated_at = now()
     FROM ownerless o WHERE t.session = o.session AND t.replica = o.replica
     RETURNING t.session)
@@ -107,7 +111,7 @@ pub(super) async fn reap(links: &Links, own: &[ReplicaId], looks: &Looks) -> Res
     if crashed.is_empty() && expired.is_empty() && !orphans {
         return Ok(Found { peers, ..Found::default() });
     }
-    let found = expel(links, &crashed, &expired).await?;
+    let found = expel(links, (&crashed, Loss::Crashed), &expired).await?;
     Ok(Found { peers, ..found })
 }
 
@@ -122,13 +126,15 @@ async fn are_orphans(links: &Links, pace: &Pace) -> Result<bool, Failure> {
 
 /// Removes a replica, whatever its lease says.
 pub(super) async fn remove(links: &Links, replica: ReplicaId) -> Result<Found, Error> {
-    expel(links, &[row::of_replica(replica)], &[]).await
+    expel(links, (&[row::of_replica(replica)], Loss::Left), &[]).await
 }
 
-async fn expel(links: &Links, dead: &[Uuid], expired: &[Uuid]) -> Result<Found, Error> {
+/// Removes replicas that are gone, in this way, and those whose lease is over.
+async fn expel(links: &Links, gone: (&[Uuid], Loss), expired: &[Uuid]) -> Result<Found, Error> {
     let blame = i64::from(Claimed::WHOLE_BLAME);
+    let (loss, silent) = (gone.1.code(), Loss::Silent.code());
     let mut found = Found::default();
-    for r in &links.query(EXPEL, &[&dead, &expired, &blame]).await? {
+    for r in &links.query(EXPEL, &[&gone.0, &expired, &blame, &loss, &silent]).await? {
         if r.try_get::<_, Option<Uuid>>("replica").map_err(Failure::from)?.is_some() {
             found.reaped.replicas.push(row::replica(r, "replica")?);
         } else {

@@ -10,8 +10,11 @@ use super::failure::Failure;
 use crate::Error;
 
 /// Migrations in order; a database at version n has had the first n. They are never edited, only added to.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_init.sql"), include_str!("migrations/0002_autoscale.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_init.sql"),
+    include_str!("migrations/0002_autoscale.sql"),
+    include_str!("migrations/0003_former.sql"),
+];
 
 /// The version that this program needs.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

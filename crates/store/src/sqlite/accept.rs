@@ -143,6 +143,7 @@ fn begin(
         blame: 0,
         run_base: lane.log_head,
         context_base: lane.context_base,
+        former: None,
         message: inbox_message(tx, seq, message.message, &message.body),
     }))
 }

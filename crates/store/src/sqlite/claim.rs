@@ -1,12 +1,13 @@
 //! Claiming: ready sessions get an owner and a new epoch, those that wait longest first.
 
 use regrow_protocol::{Epoch, ReplicaId, SessionId, SessionKey};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::reader::Readers;
 use super::row;
 use super::writer::{Tx, Writer};
-use crate::{Claimed, Error, Guard, Hint, InboxMessage};
+use crate::{Claimed, Error, Former, Guard, Hint, InboxMessage, Loss};
 
 const ANY_READY: &str = "SELECT EXISTS (SELECT 1 FROM lanes WHERE state = 1)";
 
@@ -17,8 +18,9 @@ const EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'fence' RETU
 
 const READY: &str = "SELECT session, key FROM lanes WHERE state = 1 ORDER BY ready_at";
 
-/// How far the inbox of a ready session is answered.
-const DONE: &str = "SELECT inbox_done FROM lanes WHERE session = :session AND state = 1";
+/// How far the inbox of a ready session is answered, and whose its run was.
+const DONE: &str = "SELECT inbox_done, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by
+    FROM lanes WHERE session = :session AND state = 1";
 
 /// Nothing waits where something should: there is nothing to run. Left ready it would be claimed for ever.
 const IDLE: &str =
@@ -26,7 +28,8 @@ const IDLE: &str =
     WHERE session = :session AND state = 1";
 
 /// The run was begun when its message came to the head of the inbox; a claim continues it.
-const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1
+const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1,
+        freed_from = NULL, freed_by = NULL, freed_run = NULL
     WHERE session = :session
     RETURNING run, attempt, blame, run_base, context_base, log_head, abort";
 
@@ -78,8 +81,8 @@ fn take(
     replica: ReplicaId,
 ) -> rusqlite::Result<Option<Claimed>> {
     let lane = named_params! { ":session": session.as_bytes() };
-    let done: Option<i64> = tx.connection.prepare_cached(DONE)?.query_row(lane, |r| r.get(0)).optional()?;
-    let Some(done) = done else { return Ok(None) };
+    let waiting = tx.connection.prepare_cached(DONE)?.query_row(lane, |r| Ok((r.get(0)?, former(r)?)));
+    let Some((done, former)) = waiting.optional()? else { return Ok(None) };
     let Some(mut message) = first_message(tx, session, done)? else {
         tracing::error!(session.key = %session_key, "a session was ready without a message; it is idle now");
         let params = named_params! { ":session": session.as_bytes(), ":now": tx.now };
@@ -101,12 +104,21 @@ fn take(
         blame: row::count(r, "blame")?,
         run_base: r.get("run_base")?,
         context_base: r.get("context_base")?,
+        former,
         message,
     };
     // An UPDATE … RETURNING is complete only when its last row was read.
     while rows.next()?.is_some() {}
     tx.hint(Hint::Session(session));
     Ok(Some(claimed))
+}
+
+fn former(r: &Row<'_>) -> rusqlite::Result<Option<Former>> {
+    if r.get_ref("freed_from")? == ValueRef::Null {
+        return Ok(None);
+    }
+    let loss = r.get::<_, Option<i16>>("freed_by")?.map_or(Loss::Unknown, Loss::from_code);
+    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss }))
 }
 
 /// The message at the head of the inbox.

@@ -86,6 +86,7 @@ fn begun(claimed: &Claimed, guard: Guard, context_base: Seq, message: InboxMessa
         attempt: 1,
         blame: 0,
         context_base,
+        former: None,
         message,
     }
 }

@@ -12,7 +12,7 @@ use super::reader::Readers;
 use super::row;
 use super::steps::Steps;
 use super::writer::{Tx, Writer};
-use crate::{Claimed, Error, Hint, Reaped};
+use crate::{Claimed, Error, Hint, Loss, Reaped};
 
 const EXPIRED: &str = "SELECT replica FROM replicas WHERE expires_at <= :latest";
 
@@ -25,12 +25,12 @@ const REMOVE: &str = "DELETE FROM replicas WHERE replica = :replica AND expires_
 
 /// Sessions without an owner, and how many had the same one.
 const OWNERLESS: &str =
-    "SELECT session, count(*) OVER (PARTITION BY replica) AS together FROM lanes WHERE state = 2
+    "SELECT session, replica, count(*) OVER (PARTITION BY replica) AS together FROM lanes WHERE state = 2
     AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.replica = lanes.replica)";
 
 /// `ready_at` stays: work that was begun does not go behind the whole backlog.
 const FREE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :epoch, blame = blame + :blame,
-        updated_at = :now
+        freed_run = run, freed_from = replica, freed_by = :loss, updated_at = :now
     WHERE session = :session AND state = 2";
 
 /// Whether the lease of a replica is over that keeps all others from writing. If the store does not know it, because it is
@@ -74,18 +74,23 @@ pub(super) async fn reap(
     if gone.is_empty() && crashed.is_empty() && !orphans {
         return Ok(Reaped::default());
     }
-    let reaped = expel(writer, crashed.clone(), gone).await?;
+    let reaped = expel(writer, crashed.clone(), Loss::Crashed, gone).await?;
     crashed.into_iter().for_each(|replica| liveness.bury(replica));
     Ok(reaped)
 }
 
 /// Removes replicas whatever their lease says.
 pub(super) async fn remove(writer: &Writer, replicas: Vec<ReplicaId>) -> Result<Reaped, Error> {
-    expel(writer, replicas, Vec::new()).await
+    expel(writer, replicas, Loss::Left, Vec::new()).await
 }
 
-/// Removes `dead` replicas, and `expired` ones that have not renewed their lease meanwhile.
-async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -> Result<Reaped, Error> {
+/// Removes `dead` replicas, which were lost in this way, and `expired` ones that have not renewed their lease meanwhile.
+async fn expel(
+    writer: &Writer,
+    dead: Vec<ReplicaId>,
+    loss: Loss,
+    expired: Vec<ReplicaId>,
+) -> Result<Reaped, Error> {
     writer
         .write(move |tx| {
             let mut reaped = Reaped::default();
@@ -98,7 +103,12 @@ async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -
                     reaped.replicas.push(*replica);
                 }
             }
-            reaped.lanes = free_ownerless(tx)?;
+            let how = |replica: ReplicaId| match () {
+                () if dead.contains(&replica) => loss,
+                () if expired.contains(&replica) => Loss::Silent,
+                () => Loss::Unknown,
+            };
+            reaped.lanes = free_ownerless(tx, how)?;
             Ok(reaped)
         })
         .await
@@ -108,16 +118,18 @@ async fn expel(writer: &Writer, dead: Vec<ReplicaId>, expired: Vec<ReplicaId>) -
 ///
 /// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
 /// that it drove share the blame.
-fn free_ownerless(tx: &Tx<'_>) -> rusqlite::Result<u64> {
+fn free_ownerless(tx: &Tx<'_>, how: impl Fn(ReplicaId) -> Loss) -> rusqlite::Result<u64> {
     let mut statement = tx.connection.prepare_cached(OWNERLESS)?;
-    let lanes = statement.query_map([], |r| Ok((row::session(r, "session")?, row::count(r, "together")?)))?;
-    let lanes: Vec<(SessionId, u32)> = lanes.collect::<Result<_, _>>()?;
+    let lanes = statement.query_map([], |r| {
+        Ok((row::session(r, "session")?, row::replica(r, "replica")?, row::count(r, "together")?))
+    })?;
+    let lanes: Vec<(SessionId, ReplicaId, u32)> = lanes.collect::<Result<_, _>>()?;
     let mut free = tx.connection.prepare_cached(FREE)?;
-    for (session, together) in &lanes {
+    for (session, replica, together) in &lanes {
         let epoch = next_epoch(tx)?;
         free.execute(named_params! {
             ":session": session.as_bytes(), ":now": tx.now, ":epoch": epoch.0,
-            ":blame": Claimed::WHOLE_BLAME.div_ceil(*together),
+            ":blame": Claimed::WHOLE_BLAME.div_ceil(*together), ":loss": how(*replica).code(),
         })?;
         tx.hint(Hint::Session(*session));
     }

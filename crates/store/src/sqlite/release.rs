@@ -5,11 +5,11 @@ use rusqlite::named_params;
 
 use super::claim::next_epoch;
 use super::writer::{Tx, Writer};
-use crate::{Claimed, Error, Hint, WriteError};
+use crate::{Claimed, Error, Hint, Loss, WriteError};
 
 /// The epoch grows here too: the former owner is fenced before anybody else starts. The attempt does not count.
 const RELEASE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :next_epoch,
-        attempt = max(attempt - 1, 0), updated_at = :now
+        attempt = max(attempt - 1, 0), freed_run = run, freed_from = :replica, freed_by = :loss, updated_at = :now
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2";
 
 pub(super) async fn release(writer: &Writer, claimed: &Claimed) -> Result<(), WriteError> {
@@ -38,7 +38,7 @@ pub(super) async fn disown(
 fn give_up(tx: &Tx<'_>, replica: ReplicaId, session: SessionId, epoch: Epoch) -> rusqlite::Result<bool> {
     let params = named_params! {
         ":session": session.as_bytes(), ":replica": replica.as_bytes(), ":epoch": epoch.0, ":now": tx.now,
-        ":next_epoch": next_epoch(tx)?.0,
+        ":next_epoch": next_epoch(tx)?.0, ":loss": Loss::HandedOver.code(),
     };
     let released = tx.connection.prepare_cached(RELEASE)?.execute(params)? > 0;
     if released {

@@ -14,10 +14,11 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x5247_5257;
 
 /// Migrations in order; a file at version n has had the first n. They are never edited, only added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_init.sql"),
     include_str!("migrations/0002_schedules.sql"),
     include_str!("migrations/0003_retention.sql"),
+    include_str!("migrations/0004_former.sql"),
 ];
 
 /// The version that this program needs.

@@ -144,6 +144,7 @@ macro_rules! conformance {
                     attempts_grow_with_each_claim_without_progress
                     runs_that_lose_a_replica_together_share_the_blame
                     runs_keep_their_id_and_epochs_grow
+                    whoever_takes_over_knows_whose_the_run_was_and_how_it_was_lost
                 }
                 views {
                     a_run_is_found_in_each_state

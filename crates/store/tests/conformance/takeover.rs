@@ -1,6 +1,6 @@
 //! Taking over: whoever is gone loses its sessions, and nothing that it still tries has an effect.
 
-use regrow_store::{Beat, Claimed, Finish, Reaped};
+use regrow_store::{Beat, Claimed, Finish, Former, Loss, Reaped};
 
 use super::harness::Harness;
 use super::scene::{Scene, assert_fenced, claim, end, grant, step};
@@ -167,5 +167,38 @@ pub(crate) async fn runs_keep_their_id_and_epochs_grow<H: Harness>() {
         other.append(&mut claimed, &[step("one")], None).await.unwrap();
         scene.harness.crash(other).await;
         scene.store.reap().await.unwrap();
+    }
+}
+
+pub(crate) async fn whoever_takes_over_knows_whose_the_run_was_and_how_it_was_lost<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let heir = scene.replica().await;
+    for (name, loss) in
+        [("a", Loss::Crashed), ("b", Loss::Silent), ("c", Loss::HandedOver), ("d", Loss::Left)]
+    {
+        let (other, owner) = scene.elsewhere().await;
+        let mut claimed = scene.begin(name, owner).await;
+        assert_eq!(claimed.former, None, "nobody had it before");
+        other.append(&mut claimed, &[step("one")], None).await.unwrap();
+        match loss {
+            Loss::Crashed => scene.harness.crash(other).await,
+            Loss::Silent => scene.harness.lapse(owner).await,
+            Loss::HandedOver => other.release(&claimed).await.unwrap(),
+            Loss::Left => other.leave(owner).await.unwrap(),
+            Loss::Unknown => {}
+        }
+        scene.store.reap().await.unwrap();
+        let taken = claim(&*scene.store, heir).await;
+        assert_eq!((taken.run, taken.former), (claimed.run, Some(Former { replica: owner, loss })));
+
+        // The session's next run is nobody's before it is claimed.
+        scene.store.finish(&taken, &end(false)).await.unwrap();
+        scene.queue(name).await;
+        let next = claim(&*scene.store, heir).await;
+        assert_eq!(next.former, None);
+        scene.store.release(&next).await.unwrap();
+        let again = claim(&*scene.store, heir).await;
+        assert_eq!(again.former, Some(Former { replica: heir, loss: Loss::HandedOver }));
+        scene.store.finish(&again, &end(false)).await.unwrap();
     }
 }

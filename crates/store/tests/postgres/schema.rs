@@ -15,6 +15,7 @@ const MANUAL: &str = include_str!("../../../../docs/operations.md");
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("../../src/postgres/migrations/0001_init.sql"),
     include_str!("../../src/postgres/migrations/0002_autoscale.sql"),
+    include_str!("../../src/postgres/migrations/0003_former.sql"),
 ];
 
 /// The rights of a role that only works with the schema, as the manual has them.

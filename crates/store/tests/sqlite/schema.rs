@@ -21,10 +21,11 @@ fn assert_refused(harness: &SqliteHarness, why: &str) {
 }
 
 #[tokio::test]
-async fn a_newer_version_is_refused_untouched() {
+async fn a_newer_version_that_says_nothing_of_older_programs_is_refused_untouched() {
     let harness = SqliteHarness::new();
     drop(SqliteStore::open(&harness.options()).unwrap());
     let connection = harness.connection();
+    connection.execute("DELETE FROM meta WHERE name = 'oldest_program'", []).unwrap();
     connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
     drop(connection);
@@ -37,7 +38,7 @@ fn expand(connection: &Connection, oldest_program: i64) {
         connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN later TEXT DEFAULT 'x'")).unwrap();
     }
     connection.execute_batch("CREATE TABLE later (name TEXT PRIMARY KEY) WITHOUT ROWID").unwrap();
-    let note = "INSERT INTO meta VALUES ('oldest_program', ?1)";
+    let note = "INSERT OR REPLACE INTO meta VALUES ('oldest_program', ?1)";
     connection.execute(note, [oldest_program]).unwrap();
     connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
