@@ -4,6 +4,7 @@
 //! sends what has gathered, and what does not fit is dropped. A collector that is away, slow or refuses is told once in the
 //! log, and so is its return; readiness does not ask for it. What waits when the process is killed is lost.
 
+mod ids;
 mod transport;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets, filter_fn};
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{Layer, Registry};
 
+use ids::Ids;
 use transport::Transport;
 
 /// Who made the spans.
@@ -154,7 +156,10 @@ fn traces(
         batches = batches.with_scheduled_delay(interval);
     }
     let batches = BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build();
-    let provider = SdkTracerProvider::builder().with_resource(resource.clone()).with_span_processor(batches);
+    let provider = SdkTracerProvider::builder()
+        .with_resource(resource.clone())
+        .with_id_generator(Ids::default())
+        .with_span_processor(batches);
     Ok(match options.sample_rate {
         Some(rate) => {
             let begun_here = Box::new(Sampler::TraceIdRatioBased(rate));

@@ -8,12 +8,14 @@
 mod chat;
 mod handed_on;
 mod request;
+mod root;
 mod run;
 mod tool;
 
 pub use chat::{answered, chat, failed};
 pub use handed_on::handed_on;
 pub use request::{accepted, request, responded};
+pub use root::wanted;
 pub use run::{Attempt, Takeover, ended, invoke_agent, taken_over};
 pub use tool::{execute_tool, executed};
 

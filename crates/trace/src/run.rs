@@ -5,8 +5,8 @@ use regrow_protocol::{Epoch, ReplicaId, RunId, SessionId, TraceContext, Usage};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::TARGET;
 use crate::handed_on::{continue_from, of};
+use crate::{TARGET, root};
 
 /// A run as one replica drives it.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,8 @@ pub struct Takeover {
     pub from: Option<ReplicaId>,
 }
 
-/// The span of a run on this replica. All replicas that drive a run have the same parent, the one that was stored. The line
+/// The span of a run on this replica. All replicas that drive a run have the same parent, the one that was stored, or begin
+/// the same trace. The line
 /// of the log that is current gets the ids of the trace.
 pub fn invoke_agent(of_run: &Attempt<'_>, stored: Option<&TraceContext>) -> Span {
     let Attempt { agent, run, session, replica, epoch, attempt } = *of_run;
@@ -44,8 +45,11 @@ pub fn invoke_agent(of_run: &Attempt<'_>, stored: Option<&TraceContext>) -> Span
         gen_ai.conversation.id = %session, regrow.session = %session, regrow.run.id = %run,
         regrow.replica = %replica, regrow.epoch = epoch.0, regrow.attempt = attempt
     );
-    if let Some(stored) = stored.filter(|_| !span.is_disabled()) {
-        continue_from(&span, stored);
+    if !span.is_disabled() {
+        match stored {
+            Some(stored) => continue_from(&span, stored),
+            None => root::begin(&span, run),
+        }
     }
     note_in_log(&span, stored);
     span
