@@ -2,8 +2,7 @@
 //! replica drives it.
 
 use regrow_agent::{Ending, Inbound, Reply};
-use regrow_store::Claimed;
-use regrow_store::RunStatus;
+use regrow_store::{Claimed, RunStatus};
 use regrow_trace::{Attempt, Takeover};
 use tracing::{Instrument, Span};
 

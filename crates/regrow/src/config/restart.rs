@@ -5,7 +5,7 @@
 
 use super::document::Config;
 
-/// A key, and how it keeps the value of before.
+/// A key, with all that is below it, and how it keeps the value of before.
 type Kept = (&'static str, fn(&mut Config, &Config));
 
 /// `regrow.noticeSeconds` and `drainSeconds` belong together with how long the supervisor of the process waits, which does
@@ -18,6 +18,7 @@ const KEPT: &[Kept] = &[
         new.agents.defaults.max_concurrent = old.agents.defaults.max_concurrent;
     }),
     ("logging.consoleStyle", |new, old| new.logging.console_style = old.logging.console_style),
+    ("diagnostics.otel", |new, old| new.diagnostics.otel.clone_from(&old.diagnostics.otel)),
     ("regrow.store", |new, old| new.regrow.store.clone_from(&old.regrow.store)),
     ("regrow.storePassword", |new, old| new.regrow.store_password.clone_from(&old.regrow.store_password)),
     ("regrow.storeConnections", |new, old| new.regrow.store_connections = old.regrow.store_connections),
@@ -32,7 +33,8 @@ const KEPT: &[Kept] = &[
 
 /// Whether a change of this key takes effect at the next start only.
 pub fn needs_restart(key: &str) -> bool {
-    KEPT.iter().any(|(kept, _)| *kept == key)
+    KEPT.iter()
+        .any(|(kept, _)| key.strip_prefix(kept).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// Puts the values of before in the place of those that take effect at the next start.
