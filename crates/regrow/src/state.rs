@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use regrow_store::Store;
+use regrow_store::postgres::Password;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +32,7 @@ pub(crate) struct State {
     pub(crate) warnings: Vec<config::Problem>,
     secrets: Secrets,
     store: Option<String>,
-    store_password: Option<SecretString>,
+    store_password: Password,
 }
 
 impl State {
@@ -62,9 +63,12 @@ impl State {
                 files.push(Watched::look(path));
                 let password = read_password(path)?;
                 secrets.insert("regrow.storePassword".to_owned(), Secret::from(password.clone()));
-                Some(SecretString::from(password))
+                Password::from(SecretString::from(password))
             }
-            None => config.regrow.store_password.as_ref().map(Secret::to_secret_string),
+            None => {
+                let configured = config.regrow.store_password.as_ref();
+                configured.map_or_else(Password::default, |password| password.to_secret_string().into())
+            }
         };
         Ok(Self { directory, config, config_path: path, warnings, secrets, store, store_password })
     }
@@ -79,11 +83,22 @@ impl State {
         create_private(&self.directory)
     }
 
+    /// Lets connections to the store that `before` opened use the password that was read now.
+    pub(crate) fn take_over_password(&mut self, before: &Self) {
+        before.follow_password(self);
+        self.store_password = before.store_password.clone();
+    }
+
+    /// Lets connections to the store that this opened use the password that `read` has.
+    pub(crate) fn follow_password(&self, read: &Self) {
+        self.store_password.follow(&read.store_password);
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> anyhow::Result<StoreUrl> {
         match &self.store {
             Some(url) => {
-                let mut url = StoreUrl::parse(url, self.store_password.as_ref())?;
+                let mut url = StoreUrl::parse(url, &self.store_password)?;
                 if let StoreUrl::Postgres(options) = &mut url
                     && let Some(connections) = self.config.regrow.store_connections
                 {

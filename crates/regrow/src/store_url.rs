@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use regrow_store::postgres;
-use secrecy::SecretString;
 
 use crate::outcome::Unusable;
 
@@ -18,7 +17,7 @@ pub(crate) enum StoreUrl {
 
 impl StoreUrl {
     /// Reads `sqlite:PATH` or `postgres://…`. A password that is given beside the URL comes before the one in it.
-    pub(crate) fn parse(text: &str, password: Option<&SecretString>) -> Result<Self, Unusable> {
+    pub(crate) fn parse(text: &str, password: &postgres::Password) -> Result<Self, Unusable> {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         match scheme {
             "sqlite" if !rest.trim_start_matches("//").is_empty() => {
@@ -28,7 +27,7 @@ impl StoreUrl {
             "sqlite" => Err(Unusable("the store `sqlite:` needs a path: sqlite:PATH".to_owned())),
             "postgres" | "postgresql" => {
                 let options =
-                    postgres::Options::parse(text, password).map_err(|e| Unusable(e.to_string()))?;
+                    postgres::Options::parse(text, Some(password)).map_err(|e| Unusable(e.to_string()))?;
                 Ok(Self::Postgres(Box::new(options)))
             }
             "redis" | "rediss" => Err(Unusable(format!(
@@ -59,13 +58,16 @@ mod tests {
             ("sqlite:a.db", "a.db"),
         ] {
             assert!(
-                matches!(StoreUrl::parse(text, None).unwrap(), StoreUrl::Sqlite(p) if p.as_path() == std::path::Path::new(path))
+                matches!(StoreUrl::parse(text, &postgres::Password::default()).unwrap(), StoreUrl::Sqlite(p) if p.as_path() == std::path::Path::new(path))
             );
         }
         let url = "postgresql://user@host/db";
-        assert!(matches!(StoreUrl::parse(url, None).unwrap(), StoreUrl::Postgres(_)));
+        assert!(matches!(
+            StoreUrl::parse(url, &postgres::Password::default()).unwrap(),
+            StoreUrl::Postgres(_)
+        ));
         for text in ["", "a.db", "sqlite:", "sqlite://", "postgres://host", "redis://host", "mysql://x"] {
-            assert!(StoreUrl::parse(text, None).is_err(), "{text:?}");
+            assert!(StoreUrl::parse(text, &postgres::Password::default()).is_err(), "{text:?}");
         }
     }
 }

@@ -21,6 +21,7 @@ mod history;
 mod leases;
 mod links;
 mod pace;
+mod password;
 mod presence;
 mod prune;
 mod reap;
@@ -48,6 +49,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
 
 pub use self::address::Options;
+pub use self::password::Password;
 pub use self::schema::SCHEMA_VERSION;
 #[doc(hidden)]
 pub use self::statements::{CONNECTION_SETTINGS, STATEMENTS};

@@ -63,8 +63,24 @@ pub(super) async fn run(common: &Common, options: ExternalMetrics) -> anyhow::Re
         ended = serve(door, ending.clone()) => ended.context("cannot serve by TLS")?,
         () = end(stop, &ending, Duration::from_secs(u64::from(notice))) => {}
         () = opening => {}
+        () = follow_password(&state, common) => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the store's password again and again, as it may change with its Secret.
+async fn follow_password(state: &State, common: &Common) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let common = common.clone();
+        match tokio::task::spawn_blocking(move || State::open(&common)).await {
+            Ok(Ok(read)) => state.follow_password(&read),
+            Ok(Err(error)) => {
+                tracing::debug!(error = format!("{error:#}"), "the store's password stays as it was")
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 /// Ends the serving when that is asked for; a second time ends the notice.

@@ -163,13 +163,14 @@ impl Reload {
         *stale = late;
     }
 
-    fn put_in_force(&mut self, state: State, changed: &BTreeSet<String>) -> anyhow::Result<()> {
+    fn put_in_force(&mut self, mut state: State, changed: &BTreeSet<String>) -> anyhow::Result<()> {
         let of_models = |key: &String| key.starts_with("models.") || key == "regrow.demoPaceMs";
         let settings = match changed.iter().any(of_models) {
             true => self.workshop.settings(&state)?,
             // Connections stay open, and what is known of providers that fail stays known.
             false => self.workshop.settings_with(&state, self.worker.models())?,
         };
+        state.take_over_password(&self.state);
         self.worker.change(settings.worker);
         self.rules.change(settings.door);
         self.level.set(&state.config.logging);

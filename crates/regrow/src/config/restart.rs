@@ -20,7 +20,6 @@ const KEPT: &[Kept] = &[
     ("logging.consoleStyle", |new, old| new.logging.console_style = old.logging.console_style),
     ("diagnostics.otel", |new, old| new.diagnostics.otel.clone_from(&old.diagnostics.otel)),
     ("regrow.store", |new, old| new.regrow.store.clone_from(&old.regrow.store)),
-    ("regrow.storePassword", |new, old| new.regrow.store_password.clone_from(&old.regrow.store_password)),
     ("regrow.storeConnections", |new, old| new.regrow.store_connections = old.regrow.store_connections),
     ("regrow.advertise", |new, old| new.regrow.advertise.clone_from(&old.regrow.advertise)),
     ("regrow.metricsPort", |new, old| new.regrow.metrics_port = old.regrow.metrics_port),

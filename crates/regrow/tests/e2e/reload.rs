@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use regrow_chaos::client::{Client, Turn};
+use regrow_testbed::postgres::Database;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -293,4 +294,31 @@ async fn what_is_not_in_force_is_told_with_what_it_takes() {
     scene.kill(0).await;
     let nobody = diff(&scene, &[]).await;
     assert!(nobody.code == Some(78) && nobody.err.contains("no replica runs"), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn a_new_password_of_the_store_is_used_by_new_connections() {
+    let database = Database::create().await.unwrap();
+    let admin = database.connect().await.unwrap();
+    let url = database.url();
+    let (_, place) = url.split_once('@').unwrap();
+    let role = format!("reload_{}", std::process::id());
+    let sql = format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'first'");
+    admin.batch_execute(&sql).await.unwrap();
+    let mut secret = Mounted::new("password", "first\n");
+    let scene = Scene::of(|options| regrow_chaos::cluster::Options {
+        extra_config: json!({"regrow": {"metricsPort": 0, "storePassword": secret.reference("password")}}),
+        store: Some(format!("postgres://{role}@{place}")),
+        ..options
+    })
+    .await;
+    assert!(scene.ask(0, &Turn::user("[[id=before]]")).await.is_ok());
+    secret.exchange("password", "second\n");
+    until_metric(&scene, APPLIED, 1.0).await;
+    let sql = format!("ALTER ROLE {role} PASSWORD 'second'");
+    admin.batch_execute(&sql).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = $1";
+    assert!(!admin.query(cut, &[&role]).await.unwrap().is_empty());
+    let turn = Turn::user("[[id=after]]").once("after");
+    until(async || scene.client(0).send(&turn).await.ok()?.is_ok().then_some(())).await;
 }

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::Config;
+use secrecy::ExposeSecret;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::password::Password;
 use super::tls::{self, Trust};
 use crate::Error;
 
@@ -19,11 +22,15 @@ const CONNECT_ALL_WITHIN: Duration = Duration::from_secs(4);
 /// How long what was sent may stay unconfirmed by the other machine before the connection counts as lost.
 const UNCONFIRMED: Duration = Duration::from_secs(5);
 
+/// What drives a connection.
+type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
 /// How to open the store.
 #[derive(Clone)]
 pub struct Options {
     pub(super) config: Config,
-    pub(super) tls: MakeRustlsConnect,
+    tls: MakeRustlsConnect,
+    password: Password,
     /// How long an intent may take before it fails as unavailable.
     pub patience: Duration,
     /// How long to wait at the start for a server that cannot be reached.
@@ -42,7 +49,7 @@ impl Options {
     /// Reads a URL as libpq takes it, `postgres://user:password@host:port/database?option=value`, with several hosts if
     /// need be. `password` comes before one in the URL. Of libpq's options those of the driver are understood, and
     /// `sslmode` and `sslrootcert`; whatever asks for TLS verifies the server, except `sslmode=prefer`, the default.
-    pub fn parse(url: &str, password: Option<&SecretString>) -> Result<Self, Error> {
+    pub fn parse(url: &str, password: Option<&Password>) -> Result<Self, Error> {
         let (plain, asked) = split(url)?;
         let mut config = Config::from_str(&plain).map_err(|e| {
             // The error names options, never their values.
@@ -57,9 +64,6 @@ impl Options {
             return Err(Error::Unusable(
                 "the store's URL names no database: postgres://user@host:5432/database".to_owned(),
             ));
-        }
-        if let Some(password) = password {
-            config.password(password.expose_secret());
         }
         if config.get_application_name().is_none() {
             config.application_name("regrow");
@@ -77,10 +81,29 @@ impl Options {
         Ok(Self {
             config,
             tls,
+            password: password.cloned().unwrap_or_default(),
             patience: Duration::from_secs(5),
             start_patience: Duration::ZERO,
             connections: 12,
         })
+    }
+
+    /// Makes a connection, with the passwords that may be right.
+    pub(super) async fn connect(&self) -> Result<(Client, Driver), tokio_postgres::Error> {
+        let mut refused = None;
+        for password in self.password.candidates() {
+            let mut config = self.config.clone();
+            match config.password(password.expose_secret()).connect(self.tls.clone()).await {
+                Err(error) if error.code() == Some(&SqlState::INVALID_PASSWORD) => {
+                    refused.get_or_insert(error);
+                }
+                connected => return connected,
+            }
+        }
+        match refused {
+            Some(error) => Err(error),
+            None => self.config.connect(self.tls.clone()).await,
+        }
     }
 
     /// The server and the database, for messages.
@@ -146,9 +169,7 @@ mod tests {
             Options::parse("postgres://u:secret@db:6000,standby/name?connect_timeout=2", None).unwrap();
         assert_eq!(options.server(), "db:6000,standby:5432/name");
         assert!(!format!("{options:?}").contains("secret"));
-        let beside = SecretString::from("other".to_owned());
-        let options = Options::parse("postgresql://u:secret@db/name", Some(&beside)).unwrap();
-        assert_eq!(options.config.get_password(), Some("other".as_bytes()));
+        assert_eq!(options.config.get_password(), Some("secret".as_bytes()));
     }
 
     #[test]

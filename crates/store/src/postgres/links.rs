@@ -43,13 +43,13 @@ impl Connector {
 impl Connect for Connector {
     fn connect(
         &self,
-        config: &Config,
+        _config: &Config,
     ) -> std::pin::Pin<
         Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>,
     > {
-        let (config, tls, runtime) = (config.clone(), self.options.tls.clone(), self.runtime.clone());
+        let (options, runtime) = (self.options.clone(), self.runtime.clone());
         Box::pin(on(self.runtime.clone(), async move {
-            let (client, connection) = config.connect(tls).await?;
+            let (client, connection) = options.connect().await?;
             let serving = runtime.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(error = whole(&error), "a connection to PostgreSQL ended");

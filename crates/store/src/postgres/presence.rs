@@ -62,7 +62,7 @@ impl Presence {
 
     /// One connection, from its beginning to its end.
     async fn session(&self) -> Result<(), Failure> {
-        let connected = self.options.config.connect(self.options.tls.clone());
+        let connected = self.options.connect();
         let (client, mut connection) = within(self.options.patience, connected).await?;
         let wake = Arc::clone(&self.wake);
         let serving = tokio::spawn(async move {
@@ -182,7 +182,7 @@ struct Probe(Client);
 
 impl Probe {
     async fn connect(options: &Options) -> Result<Self, Failure> {
-        let connected = options.config.connect(options.tls.clone());
+        let connected = options.connect();
         let (client, connection) = within(options.patience, connected).await?;
         // It ends with the client.
         tokio::spawn(connection);

@@ -89,7 +89,7 @@ async fn prepare(options: &Options) -> Result<Started, Error> {
 
 /// The first connection tells whether there will be others, and whose server it is.
 async fn connect(options: &Options) -> Result<Client, Error> {
-    let connected = within(options.patience, options.config.connect(options.tls.clone()));
+    let connected = within(options.patience, options.connect());
     let (client, connection) = connected.await.map_err(|failure| explain(options, failure))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -12,6 +12,7 @@ mod autoscale;
 mod conformance;
 mod harness;
 mod membership;
+mod password;
 mod pooler;
 mod races;
 mod schema;
