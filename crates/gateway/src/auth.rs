@@ -1,7 +1,8 @@
 //! Who may use the API: bearer secrets, compared in constant time, and a lockout for those who guess.
 //!
 //! A request without a secret is refused but not counted: it guesses nothing, and a misconfigured client should not
-//! lock out its whole network.
+//! lock out its whole network. Nor is one with the secret of before: whoever has not heard of the new one yet must be let
+//! in as soon as it has.
 
 mod attempts;
 mod client;
@@ -26,6 +27,8 @@ type SecretDigest = [u8; 32];
 pub(crate) struct Gate {
     /// `None`: everybody may.
     secrets: Option<Vec<SecretDigest>>,
+    /// What was right before it was exchanged.
+    former: Vec<SecretDigest>,
     attempts: Arc<Attempts>,
     exempt_loopback: bool,
     trusted_proxies: Vec<Network>,
@@ -43,12 +46,23 @@ impl Gate {
             }
         };
         let attempts = Arc::new(Attempts::new(limit));
-        Self { secrets, attempts, exempt_loopback: limit.exempt_loopback, trusted_proxies }
+        Self {
+            secrets,
+            former: Vec::new(),
+            attempts,
+            exempt_loopback: limit.exempt_loopback,
+            trusted_proxies,
+        }
     }
 
     /// The same, which goes on counting where the one before it leaves off, if it asks for the same secrets.
     pub(crate) fn after(mut self, before: &Self) -> Self {
-        if self.secrets == before.secrets && self.attempts.limit() == before.attempts.limit() {
+        if self.secrets != before.secrets {
+            self.former = before.secrets.clone().unwrap_or_default();
+            return self;
+        }
+        self.former.clone_from(&before.former);
+        if self.attempts.limit() == before.attempts.limit() {
             self.attempts = Arc::clone(&before.attempts);
         }
         self
@@ -70,6 +84,9 @@ impl Gate {
         }
         if let Some(left) = locked {
             return Err(Refusal::locked_out(left));
+        }
+        if matches(&self.former, token) {
+            return Err(Refusal::unauthorized());
         }
         self.refuse_guess(client, now)
     }

@@ -46,6 +46,17 @@ async fn wrong_guesses_count_until_the_secret_is_exchanged() {
 }
 
 #[tokio::test]
+async fn the_secret_of_before_is_refused_and_is_no_guess() {
+    let door = Door::ruled(guarded_by(SECRET)).await;
+    door.change(guarded_by("new"));
+    door.change(guarded_by("new"));
+    for _ in 0..5 {
+        assert_eq!(asked_with(&door, SECRET).await, 401);
+    }
+    assert_eq!(asked_with(&door, "new").await, 200, "its owner has heard of the new one");
+}
+
+#[tokio::test]
 async fn agents_come_and_go() {
     let door = Door::open().await;
     let model = "GET /v1/models/openclaw%2Fnew HTTP/1.1";

@@ -196,6 +196,13 @@ async fn sighup_asks_for_a_look_at_once() {
         kill_process(pid, Signal::HUP).unwrap();
         until_metric(&scene, APPLIED, looks).await;
     }
+    assert_eq!(lines_with(&scene, "DEBUG"), 0);
+    edit(&scene, |config| config["logging"] = json!({"level": "debug"}));
+    kill_process(pid, Signal::HUP).unwrap();
+    until(async || (lines_with(&scene, "logging.level") > 0).then_some(())).await;
+    // It has nothing important to say of this one.
+    kill_process(pid, Signal::HUP).unwrap();
+    until(async || (lines_with(&scene, "DEBUG") > 0).then_some(())).await;
 }
 
 /// A model that tells with which key it was asked.
