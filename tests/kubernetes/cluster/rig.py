@@ -108,16 +108,19 @@ def killers():
 SIGNAL = """
 import os, pathlib, sys
 uid, program, signal, most = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-for pid in sorted(int(path.name) for path in pathlib.Path('/proc').glob('[0-9]*')):
+found = []
+for process in pathlib.Path('/proc').glob('[0-9]*'):
     try:
-        process = pathlib.Path(f'/proc/{pid}')
         groups = (process / 'cgroup').read_text().replace('_', '-')
-        if most and uid in groups and (process / 'comm').read_text().strip() == program:
-            os.kill(pid, signal)
-            most -= 1
-            print(pid)
+        comm, _, rest = (process / 'stat').read_text().partition('(')[2].rpartition(')')
+        if uid in groups and comm == program:
+            found.append((int(rest.split()[19]), int(process.name)))
     except (FileNotFoundError, ProcessLookupError):
         pass
+# By the time of their start.
+for _, pid in sorted(found)[:most]:
+    os.kill(pid, signal)
+    print(pid)
 """
 
 
