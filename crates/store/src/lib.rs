@@ -20,6 +20,7 @@ mod retention;
 mod run;
 mod schedule;
 mod session;
+mod sightings;
 mod store;
 
 pub mod postgres;

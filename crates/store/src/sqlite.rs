@@ -41,6 +41,7 @@ use tokio::sync::broadcast;
 use self::holder::Holder;
 use self::liveness::Liveness;
 use self::reader::Readers;
+use self::reap::Looks;
 use self::steps::Steps;
 use self::wake::Wake;
 use self::writer::Writer;
@@ -97,7 +98,7 @@ pub struct SqliteStore {
     readers: Readers,
     /// Looks for dead replicas never wait behind the reads of others.
     pulse: Readers,
-    steps: Steps,
+    looks: Looks,
     liveness: Liveness,
     holder: Holder,
     wake: Arc<Wake>,
@@ -134,14 +135,14 @@ impl SqliteStore {
         let writer = Writer::start(connection, options.clock.clone(), Arc::clone(&wake), options.patience)?;
         let readers = Readers::open(path, READERS)?;
         let pulse = Readers::open(path, 1)?;
-        let steps = Steps::new(options.clock.clone(), options.monotonic.clone());
+        let looks = Looks::new(Steps::new(options.clock.clone(), options.monotonic.clone()));
         let liveness = Liveness::new(peers);
         Ok(Self {
             path: path.clone(),
             writer,
             readers,
             pulse,
-            steps,
+            looks,
             liveness,
             holder: Holder::new(path),
             wake,
@@ -153,7 +154,7 @@ impl SqliteStore {
     /// Nobody can write since `began`: ends a replica that stands still with the write lock and whose lease is over. Those
     /// who could not renew theirs meanwhile get the time to do so.
     async fn look_for_holder(&self, began: i64) {
-        self.steps.stalled(began);
+        self.looks.steps.stalled(began);
         let Some((pid, replica)) = self.holder.standing_still(&self.liveness) else { return };
         let now = (self.clock)();
         if self.pulse.read(move |c| reap::is_over(c, replica, now)).await.unwrap_or(false)
@@ -219,8 +220,8 @@ impl Store for SqliteStore {
             }
         };
         match &answer {
-            Ok(_) => self.steps.wrote(),
-            Err(_) => self.steps.stalled(began),
+            Ok(_) => self.looks.steps.wrote(),
+            Err(_) => self.looks.steps.stalled(began),
         }
         answer
     }
@@ -238,14 +239,14 @@ impl Store for SqliteStore {
     }
 
     async fn leave(&self, replica: ReplicaId) -> Result<(), Error> {
-        reap::remove(&self.writer, vec![replica]).await?;
+        reap::remove(&self.writer, replica).await?;
         self.liveness.let_go(replica);
         self.wake.silence(replica);
         Ok(())
     }
 
     async fn reap(&self) -> Result<Reaped, Error> {
-        reap::reap(&self.writer, &self.pulse, &self.liveness, &self.steps).await
+        reap::reap(&self.writer, &self.pulse, &self.liveness, &self.looks).await
     }
 
     async fn abort(&self, run: RunId) -> Result<Option<RunView>, Error> {

@@ -18,18 +18,18 @@ use crate::{Claimed, Error, Former, Guard, InboxMessage, Loss};
 /// still drives it. `$4`: those that became ready before it are not looked at. There is always a row, which says how long
 /// the server took.
 pub(super) const CLAIM: &str = "WITH ready AS (
-    SELECT session, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by
+    SELECT session, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by, freed_since
     FROM regrow.lanes
     WHERE state = 1 AND ready_at >= $4 AND session <> ALL($3) AND EXISTS (SELECT 1 FROM regrow.replicas r
         WHERE r.replica = $1 AND r.expires_at > now() AND NOT r.draining)
     ORDER BY ready_at LIMIT $2 FOR UPDATE SKIP LOCKED),
 taken AS (
     UPDATE regrow.lanes t SET state = 2, replica = $1, attempt = t.attempt + 1,
-        freed_from = NULL, freed_by = NULL, freed_run = NULL,
+        freed_from = NULL, freed_by = NULL, freed_run = NULL, freed_since = NULL,
         epoch = greatest(nextval('regrow.fence'), t.epoch + 1)
     FROM ready WHERE t.session = ready.session
     RETURNING t.session, t.key, t.epoch, t.run, t.attempt, t.blame, t.run_base, t.context_base, t.log_head,
-        t.inbox_done, t.ready_at, ready.freed_from, ready.freed_by)
+        t.inbox_done, t.ready_at, ready.freed_from, ready.freed_by, ready.freed_since)
 SELECT t.*, t.attempt::int8 AS attempts, t.blame::int8 AS blamed, i.seq, i.message, i.accepted_at, i.aborted, i.body,
     now() AS now, (extract(epoch FROM clock_timestamp() - now()) * 1000000)::int8 AS spent
 FROM (VALUES (1)) AS one LEFT JOIN taken t ON true
@@ -182,7 +182,11 @@ fn former(r: &Row) -> Result<Option<Former>, Failure> {
         return Ok(None);
     }
     let loss = r.try_get::<_, Option<i16>>("freed_by")?.map_or(Loss::Unknown, Loss::from_code);
-    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss }))
+    let now: SystemTime = r.try_get("now")?;
+    let since = r.try_get::<_, Option<SystemTime>>("freed_since")?;
+    // A clock that was set back meanwhile makes it no time, not an error.
+    let stood_still = since.map(|since| now.duration_since(since).unwrap_or_default());
+    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss, stood_still }))
 }
 
 fn message(r: &Row) -> Result<InboxMessage, Failure> {

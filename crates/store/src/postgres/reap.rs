@@ -1,6 +1,6 @@
 //! Taking over: replicas that died or hang are removed, and their sessions become ready under a new epoch.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use regrow_protocol::{ReplicaId, SessionId};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::links::{Links, Param};
 use super::pace::Pace;
 use super::row;
 use super::watch::Watch;
+use crate::sightings::Sightings;
 use crate::{Claimed, Error, Loss, Reaped};
 
 /// Every replica: whether its lease is over, and whether it has crashed, so that the lock that it took in this life of the
@@ -42,13 +43,16 @@ FROM (SELECT EXISTS (SELECT 1 FROM owner o WHERE o.replica IS NOT NULL
 /// A run may have killed its replica, so each is blamed; but a replica that is killed takes innocent ones along, so those
 /// that it drove share the blame of `$3`.
 ///
-/// How each was lost is noted for whoever takes it over: `$4` for those of `$1`, `$5` for those of `$2`.
+/// How each was lost is noted for whoever takes it over, `$4` for those of `$1`, `$5` for those of `$2`, and its owner's last
+/// sign of life: this statement if it leaves (`$7`), or else its last heartbeat or when it was seen last (`$6`, for each of
+/// `$1`).
 ///
 /// What a crash of the server loses of this is found and done again.
 pub(super) const EXPEL: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
 gone AS (
     DELETE FROM regrow.replicas USING relaxed
-    WHERE replica = ANY($1) OR (replica = ANY($2) AND expires_at <= now()) RETURNING replica),
+    WHERE replica = ANY($1) OR (replica = ANY($2) AND expires_at <= now())
+    RETURNING replica, expires_at - lease_ms * interval '1 ms' AS renewed_at),
 let_go AS (DELETE FROM regrow.leases l USING gone WHERE l.replica = gone.replica),
 ownerless AS (
     SELECT l.session, l.replica, count(*) OVER (PARTITION BY l.replica) AS together
@@ -60,6 +64,9 @@ freed AS (
     UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
         freed_run = t.run, freed_from = o.replica,
         freed_by = CASE WHEN o.replica = ANY($1) THEN $4::int2 WHEN o.replica = ANY($2) THEN $5::int2 END,
+        freed_since = CASE WHEN $7::bool AND o.replica = ANY($1) THEN now() ELSE greatest(
+            (SELECT renewed_at FROM gone WHERE gone.replica = o.replica),
+            ($6::timestamptz[])[array_position($1, o.replica)]) END,
         blame = t.blame + (($3::int8 + o.together - 1) / o.together)::int4, updated_at = now()
     FROM ownerless o WHERE t.session = o.session AND t.replica = o.replica
     RETURNING t.session)
@@ -80,6 +87,7 @@ pub(super) struct Looks {
     pub(super) excuse: Excuse,
     orphans: Pace,
     watch: Watch,
+    sightings: Sightings<Uuid, SystemTime>,
 }
 
 /// Looks for replicas that are gone. `own` are those of this process.
@@ -104,6 +112,9 @@ pub(super) async fn reap(links: &Links, own: &[ReplicaId], looks: &Looks) -> Res
     let peers = all.iter().filter(|id| !mine.contains(id)).count();
     if let Some(r) = replicas.first() {
         let now = r.try_get("now").map_err(Failure::from)?;
+        let is_asked = |id: &Uuid| !mine.contains(id) && watched.as_ref().is_none_or(|w| w.contains(id));
+        let there = all.iter().filter(|id| is_asked(id) && !crashed.contains(id)).copied();
+        looks.sightings.saw(now, there, &crashed);
         if looks.excuse.excuses(now, Duration::from_millis(longest.unsigned_abs())) {
             expired.clear();
         }
@@ -111,7 +122,9 @@ pub(super) async fn reap(links: &Links, own: &[ReplicaId], looks: &Looks) -> Res
     if crashed.is_empty() && expired.is_empty() && !orphans {
         return Ok(Found { peers, ..Found::default() });
     }
-    let found = expel(links, (&crashed, Loss::Crashed), &expired).await?;
+    let seen = looks.sightings.of(&crashed);
+    let gone = Gone { replicas: &crashed, loss: Loss::Crashed, seen: &seen };
+    let found = expel(links, gone, &expired).await?;
     Ok(Found { peers, ..found })
 }
 
@@ -126,15 +139,25 @@ async fn are_orphans(links: &Links, pace: &Pace) -> Result<bool, Failure> {
 
 /// Removes a replica, whatever its lease says.
 pub(super) async fn remove(links: &Links, replica: ReplicaId) -> Result<Found, Error> {
-    expel(links, (&[row::of_replica(replica)], Loss::Left), &[]).await
+    let gone = Gone { replicas: &[row::of_replica(replica)], loss: Loss::Left, seen: &[None] };
+    expel(links, gone, &[]).await
 }
 
-/// Removes replicas that are gone, in this way, and those whose lease is over.
-async fn expel(links: &Links, gone: (&[Uuid], Loss), expired: &[Uuid]) -> Result<Found, Error> {
+/// Replicas that are gone whatever their leases say.
+struct Gone<'a> {
+    replicas: &'a [Uuid],
+    loss: Loss,
+    /// When each was there last, if that was seen.
+    seen: &'a [Option<SystemTime>],
+}
+
+/// Removes replicas that are gone, and those whose lease is over.
+async fn expel(links: &Links, gone: Gone<'_>, expired: &[Uuid]) -> Result<Found, Error> {
     let blame = i64::from(Claimed::WHOLE_BLAME);
-    let (loss, silent) = (gone.1.code(), Loss::Silent.code());
+    let (loss, silent, leaves) = (gone.loss.code(), Loss::Silent.code(), gone.loss == Loss::Left);
+    let params: [Param<'_>; 7] = [&gone.replicas, &expired, &blame, &loss, &silent, &gone.seen, &leaves];
     let mut found = Found::default();
-    for r in &links.query(EXPEL, &[&gone.0, &expired, &blame, &loss, &silent]).await? {
+    for r in &links.query(EXPEL, &params).await? {
         if r.try_get::<_, Option<Uuid>>("replica").map_err(Failure::from)?.is_some() {
             found.reaped.replicas.push(row::replica(r, "replica")?);
         } else {

@@ -11,7 +11,8 @@ use crate::{Error, Loss};
 /// lost in a crash of the server, the lease is found to have no holder at the next heartbeat, or ends with its replica.
 pub(super) const RELEASE: &str = "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE regrow.lanes t SET state = 1, replica = NULL, epoch = greatest(nextval('regrow.fence'), t.epoch + 1),
-        attempt = greatest(t.attempt - 1, 0), freed_run = t.run, freed_from = $1, freed_by = $4, updated_at = now()
+        attempt = greatest(t.attempt - 1, 0), freed_run = t.run, freed_from = $1, freed_by = $4,
+        freed_since = now(), updated_at = now()
     FROM relaxed, unnest($2::uuid[], $3::int8[]) AS u(session, epoch)
     WHERE t.session = u.session AND t.replica = $1 AND t.epoch = u.epoch
     RETURNING t.session";

@@ -1,5 +1,7 @@
 //! Claiming: ready sessions get an owner and a new epoch, those that wait longest first.
 
+use std::time::Duration;
+
 use regrow_protocol::{Epoch, ReplicaId, SessionId, SessionKey};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, named_params};
@@ -19,7 +21,8 @@ const EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'fence' RETU
 const READY: &str = "SELECT session, key FROM lanes WHERE state = 1 ORDER BY ready_at";
 
 /// How far the inbox of a ready session is answered, and whose its run was.
-const DONE: &str = "SELECT inbox_done, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by
+const DONE: &str =
+    "SELECT inbox_done, CASE WHEN freed_run = run THEN freed_from END AS freed_from, freed_by, freed_since
     FROM lanes WHERE session = :session AND state = 1";
 
 /// Nothing waits where something should: there is nothing to run. Left ready it would be claimed for ever.
@@ -29,7 +32,7 @@ const IDLE: &str =
 
 /// The run was begun when its message came to the head of the inbox; a claim continues it.
 const TAKE: &str = "UPDATE lanes SET state = 2, replica = :replica, epoch = :epoch, attempt = attempt + 1,
-        freed_from = NULL, freed_by = NULL, freed_run = NULL
+        freed_from = NULL, freed_by = NULL, freed_run = NULL, freed_since = NULL
     WHERE session = :session
     RETURNING run, attempt, blame, run_base, context_base, log_head, abort";
 
@@ -81,7 +84,8 @@ fn take(
     replica: ReplicaId,
 ) -> rusqlite::Result<Option<Claimed>> {
     let lane = named_params! { ":session": session.as_bytes() };
-    let waiting = tx.connection.prepare_cached(DONE)?.query_row(lane, |r| Ok((r.get(0)?, former(r)?)));
+    let waiting =
+        tx.connection.prepare_cached(DONE)?.query_row(lane, |r| Ok((r.get(0)?, former(r, tx.now)?)));
     let Some((done, former)) = waiting.optional()? else { return Ok(None) };
     let Some(mut message) = first_message(tx, session, done)? else {
         tracing::error!(session.key = %session_key, "a session was ready without a message; it is idle now");
@@ -113,12 +117,15 @@ fn take(
     Ok(Some(claimed))
 }
 
-fn former(r: &Row<'_>) -> rusqlite::Result<Option<Former>> {
+fn former(r: &Row<'_>, now: i64) -> rusqlite::Result<Option<Former>> {
     if r.get_ref("freed_from")? == ValueRef::Null {
         return Ok(None);
     }
     let loss = r.get::<_, Option<i16>>("freed_by")?.map_or(Loss::Unknown, Loss::from_code);
-    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss }))
+    // A clock that was set back meanwhile makes it no time, not an error.
+    let since = r.get::<_, Option<i64>>("freed_since")?;
+    let stood_still = since.map(|since| Duration::from_millis((now - since).max(0).unsigned_abs()));
+    Ok(Some(Former { replica: row::replica(r, "freed_from")?, loss, stood_still }))
 }
 
 /// The message at the head of the inbox.

@@ -63,9 +63,9 @@ impl Liveness {
         }
     }
 
-    /// Replicas of other processes whose lock is free: they are dead.
-    pub(super) fn dead(&self) -> Vec<ReplicaId> {
-        self.peers().filter(|replica| self.is_free(*replica)).collect()
+    /// Replicas of other processes: those whose lock is free, which are dead, and all others.
+    pub(super) fn look(&self) -> (Vec<ReplicaId>, Vec<ReplicaId>) {
+        self.peers().partition(|replica| self.is_free(*replica))
     }
 
     /// Replicas of other processes, dead or alive.

@@ -9,7 +9,8 @@ use crate::{Claimed, Error, Hint, Loss, WriteError};
 
 /// The epoch grows here too: the former owner is fenced before anybody else starts. The attempt does not count.
 const RELEASE: &str = "UPDATE lanes SET state = 1, replica = NULL, epoch = :next_epoch,
-        attempt = max(attempt - 1, 0), freed_run = run, freed_from = :replica, freed_by = :loss, updated_at = :now
+        attempt = max(attempt - 1, 0), freed_run = run, freed_from = :replica, freed_by = :loss,
+        freed_since = :now, updated_at = :now
     WHERE session = :session AND replica = :replica AND epoch = :epoch AND state = 2";
 
 pub(super) async fn release(writer: &Writer, claimed: &Claimed) -> Result<(), WriteError> {

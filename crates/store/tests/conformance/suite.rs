@@ -145,6 +145,7 @@ macro_rules! conformance {
                     runs_that_lose_a_replica_together_share_the_blame
                     runs_keep_their_id_and_epochs_grow
                     whoever_takes_over_knows_whose_the_run_was_and_how_it_was_lost
+                    a_crashed_owner_lived_until_it_was_seen_last
                 }
                 views {
                     a_run_is_found_in_each_state

@@ -1,9 +1,14 @@
 //! Taking over: whoever is gone loses its sessions, and nothing that it still tries has an effect.
 
-use regrow_store::{Beat, Claimed, Finish, Former, Loss, Reaped};
+use std::time::Duration;
+
+use regrow_store::{Beat, Claimed, Finish, Loss, Reaped, Replica};
 
 use super::harness::Harness;
-use super::scene::{Scene, assert_fenced, claim, end, grant, step};
+use super::scene::{LEASE, Scene, assert_fenced, claim, end, grant, replica, step};
+
+/// Long for a case, short for a lease.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn an_expired_owner_is_taken_over<H: Harness>() {
     let scene = Scene::<H>::open().await;
@@ -188,8 +193,13 @@ pub(crate) async fn whoever_takes_over_knows_whose_the_run_was_and_how_it_was_lo
             Loss::Unknown => {}
         }
         scene.store.reap().await.unwrap();
+        scene.harness.age(HOUR).await;
         let taken = claim(&*scene.store, heir).await;
-        assert_eq!((taken.run, taken.former), (claimed.run, Some(Former { replica: owner, loss })));
+        let former = taken.former.unwrap();
+        assert_eq!((taken.run, former.replica, former.loss), (claimed.run, owner, loss));
+        let silent = if loss == Loss::Silent { LEASE } else { Duration::ZERO };
+        let stood_still = former.stood_still.unwrap();
+        assert!((silent + HOUR..silent + 2 * HOUR).contains(&stood_still), "{loss:?}: {stood_still:?}");
 
         // The session's next run is nobody's before it is claimed.
         scene.store.finish(&taken, &end(false)).await.unwrap();
@@ -198,7 +208,32 @@ pub(crate) async fn whoever_takes_over_knows_whose_the_run_was_and_how_it_was_lo
         assert_eq!(next.former, None);
         scene.store.release(&next).await.unwrap();
         let again = claim(&*scene.store, heir).await;
-        assert_eq!(again.former, Some(Former { replica: heir, loss: Loss::HandedOver }));
+        let former = again.former.unwrap();
+        assert_eq!((former.replica, former.loss), (heir, Loss::HandedOver));
+        assert!(former.stood_still.unwrap() < HOUR, "what was before it was claimed does not count");
         scene.store.finish(&again, &end(false)).await.unwrap();
+    }
+}
+
+/// Whether the last heartbeat of a process that crashed came long ago does not matter to whoever saw it there later.
+pub(crate) async fn a_crashed_owner_lived_until_it_was_seen_last<H: Harness>() {
+    let scene = Scene::<H>::open().await;
+    let heir = scene.replica().await;
+    for (name, is_seen) in [("a", true), ("b", false)] {
+        let other = scene.harness.replica_handle().await;
+        let patient = Replica { lease: 3 * LEASE, ..replica() };
+        other.join(&patient).await.unwrap();
+        let claimed = scene.begin(name, patient.id).await;
+        scene.harness.lapse(patient.id).await;
+        if is_seen {
+            assert_eq!(scene.store.reap().await.unwrap(), Reaped::default());
+        }
+        scene.harness.crash(other).await;
+        assert_eq!(scene.store.reap().await.unwrap(), Reaped { replicas: vec![patient.id], lanes: 1 });
+        let taken = claim(&*scene.store, heir).await;
+        let former = taken.former.unwrap();
+        assert_eq!((taken.run, former.loss), (claimed.run, Loss::Crashed));
+        let stood_still = former.stood_still.unwrap();
+        assert_eq!(stood_still < LEASE, is_seen, "{stood_still:?}");
     }
 }

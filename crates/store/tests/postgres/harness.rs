@@ -9,9 +9,11 @@ use regrow_protocol::ReplicaId;
 use regrow_store::Store;
 use regrow_store::postgres::{Options, PostgresStore};
 use regrow_testbed::postgres::Database;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::conformance::harness::Harness;
+use crate::conformance::scene::LEASE;
 
 /// How long anything may take that is awaited.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -96,14 +98,16 @@ impl Harness for PostgresHarness {
     }
 
     async fn lapse(&self, replica: ReplicaId) {
-        let sql = "UPDATE regrow.replicas SET expires_at = now() - interval '1 ms' WHERE replica = $1";
-        self.client.execute(sql, &[&Uuid::from_bytes(*replica.as_bytes())]).await.unwrap();
+        let sql =
+            "UPDATE regrow.replicas SET expires_at = expires_at - $2 * interval '1 s' WHERE replica = $1";
+        let params: [&(dyn ToSql + Sync); 2] = [&Uuid::from_bytes(*replica.as_bytes()), &LEASE.as_secs_f64()];
+        self.client.execute(sql, &params).await.unwrap();
     }
 
     async fn age(&self, by: Duration) {
         let days = format!("{} seconds", by.as_secs());
         for (table, columns) in [
-            ("lanes", ["ready_at", "created_at", "updated_at"].as_slice()),
+            ("lanes", ["ready_at", "created_at", "updated_at", "freed_since"].as_slice()),
             ("inbox", &["accepted_at"]),
             ("log", &["at"]),
             ("runs", &["finished_at"]),
