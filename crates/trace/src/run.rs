@@ -1,5 +1,7 @@
 //! The span of a run on one replica, and within it that of taking the run over.
 
+use std::time::Duration;
+
 use opentelemetry::trace::Status;
 use regrow_protocol::{Epoch, ReplicaId, RunId, SessionId, TraceContext, Usage};
 use tracing::Span;
@@ -32,6 +34,8 @@ pub struct Takeover {
     pub cause: &'static str,
     /// The former owner, if it is known.
     pub from: Option<ReplicaId>,
+    /// How long the run stood still before, if that is known.
+    pub stood_still: Option<Duration>,
 }
 
 /// The span of a run on this replica. All replicas that drive a run have the same parent, the one that was stored, or begin
@@ -74,6 +78,9 @@ pub fn taken_over(takeover: Takeover, replica: ReplicaId) -> Span {
     );
     if let Some(from) = takeover.from.filter(|_| !span.is_disabled()) {
         span.set_attribute("regrow.takeover.from", from.to_string());
+    }
+    if let Some(stood_still) = takeover.stood_still.filter(|_| !span.is_disabled()) {
+        span.set_attribute("regrow.takeover.seconds", stood_still.as_secs_f64());
     }
     span
 }

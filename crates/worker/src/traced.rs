@@ -35,14 +35,14 @@ impl Run<'_> {
     /// The span of taking the run over, if others have driven it.
     pub(crate) fn takeover(&self) -> Span {
         let claimed = &self.claimed;
-        let (cause, from) = match claimed.former {
-            Some(former) => (former.loss.as_str(), Some(former.replica)),
+        let (cause, from, stood_still) = match claimed.former {
+            Some(former) => (former.loss.as_str(), Some(former.replica), former.stood_still),
             // A replica of an earlier release saw it, and noted nothing.
-            None if claimed.blame > 0 || claimed.attempt > 1 => ("unknown", None),
+            None if claimed.blame > 0 || claimed.attempt > 1 => ("unknown", None, None),
             None => return Span::none(),
         };
         tracing::info!(cause, from = from.map(tracing::field::display), "took a run over");
-        regrow_trace::taken_over(Takeover { cause, from }, self.life.replica)
+        regrow_trace::taken_over(Takeover { cause, from, stood_still }, self.life.replica)
     }
 
     /// The run has ended for good.

@@ -175,6 +175,7 @@ fn text(value: AnyValue) -> String {
         Some(Value::StringValue(text)) => text,
         Some(Value::BoolValue(is)) => is.to_string(),
         Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::DoubleValue(number)) => number.to_string(),
         Some(Value::ArrayValue(array)) => {
             let values: Vec<String> = array.values.into_iter().map(text).collect();
             format!("[{}]", values.join(","))

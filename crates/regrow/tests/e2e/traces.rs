@@ -133,6 +133,8 @@ async fn one_trace_spans_a_takeover(shared: Shared) {
     let told =
         ["regrow.takeover.cause", "regrow.takeover.from", "regrow.replica"].map(|what| takeover.says(what));
     assert_eq!(told, ["crashed", &first, &second]);
+    let stood_still: f64 = takeover.says("regrow.takeover.seconds").parse().unwrap();
+    assert!(stood_still > 0.0 && stood_still < 60.0, "{stood_still}");
     let last = collector.span(|span| span.says("gen_ai.response.finish_reasons") == "[stop]").await;
     assert_eq!((&last.parent, &*last.trace), (&agent.id, TRACE));
     // Who asked again finds the run that the first request had begun.
