@@ -10,6 +10,7 @@ use regrow_providers::Attempt;
 use regrow_worker::SubmitError;
 
 use crate::Reload;
+use crate::intents::Intents;
 
 /// From a quarter of a millisecond to ten seconds.
 const STORE: [f64; 15] =
@@ -17,10 +18,6 @@ const STORE: [f64; 15] =
 
 /// From a tenth of a second to ten minutes.
 const MODEL: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 180.0, 600.0];
-
-/// Intents whose time is taken: those that runs wait for, and those that show how the cluster is.
-pub(crate) const INTENTS: [&str; 9] =
-    ["accept", "claim", "append", "finish", "release", "heartbeat", "reap", "find_run", "load"];
 
 /// How a run may end.
 pub(crate) const STATUSES: [&str; 3] = ["done", "failed", "aborted"];
@@ -95,10 +92,7 @@ impl Counts {
         STATUSES.iter().for_each(|status| drop(self.ended.with_label_values(&[*status])));
         Reload::OUTCOMES.iter().for_each(|outcome| drop(self.reloads.with_label_values(&[*outcome])));
         ["input", "output"].iter().for_each(|direction| drop(self.tokens.with_label_values(&[*direction])));
-        for intent in INTENTS {
-            drop(self.store_seconds.with_label_values(&[intent]));
-            drop(self.store_errors.with_label_values(&[intent]));
-        }
+        drop(Intents::of(self));
     }
 
     /// Counters of a provider, from the start.

@@ -7,6 +7,7 @@
 
 mod counts;
 mod door;
+mod intents;
 mod lag;
 mod load;
 mod metrics;

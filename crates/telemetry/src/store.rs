@@ -4,55 +4,35 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use prometheus::{Histogram, IntCounter};
 use regrow_protocol::{ReplicaId, RunId, Seq};
 use regrow_store::{
     Accept, Accepted, Beat, Claimed, Control, Error, Finish, Finished, Load, NewEntry, Over, Reaped,
     RunStatus, RunView, Store, WriteError,
 };
 
-use crate::counts::{Counts, INTENTS};
-
-/// One kind of intent.
-struct Intent {
-    seconds: Histogram,
-    errors: IntCounter,
-}
+use crate::counts::Counts;
+use crate::intents::{Intent, Intents};
 
 /// The layer.
 pub(crate) struct Measured {
     below: Arc<dyn Store>,
     counts: Arc<Counts>,
-    /// In the order of [`INTENTS`].
-    intents: [Intent; INTENTS.len()],
+    intents: Intents,
 }
-
-const ACCEPT: usize = 0;
-const CLAIM: usize = 1;
-const APPEND: usize = 2;
-const FINISH: usize = 3;
-const RELEASE: usize = 4;
-const HEARTBEAT: usize = 5;
-const REAP: usize = 6;
-const FIND_RUN: usize = 7;
-const LOAD: usize = 8;
 
 impl Measured {
     pub(crate) fn new(below: Arc<dyn Store>, counts: Arc<Counts>) -> Self {
-        let intents = INTENTS.map(|intent| Intent {
-            seconds: counts.store_seconds.with_label_values(&[intent]),
-            errors: counts.store_errors.with_label_values(&[intent]),
-        });
+        let intents = Intents::of(&counts);
         Self { below, counts, intents }
     }
 
     /// Takes the time of a call.
     async fn time<T, E: Failed>(
         &self,
-        intent: usize,
+        intent: &Intent,
         call: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<T, E> {
-        let (intent, begun) = (&self.intents[intent], Instant::now());
+        let begun = Instant::now();
         let answer = call.await;
         intent.seconds.observe(begun.elapsed().as_secs_f64());
         if let Err(error) = &answer {
@@ -87,7 +67,7 @@ impl Over for Measured {
     }
 
     async fn accept(&self, message: Accept) -> Result<Accepted, Error> {
-        let answer = self.time(ACCEPT, self.below.accept(message)).await?;
+        let answer = self.time(&self.intents.accept, self.below.accept(message)).await?;
         match answer {
             Accepted::New { .. } => self.counts.accepted.inc(),
             Accepted::Duplicate { .. } => self.counts.duplicates.inc(),
@@ -98,7 +78,7 @@ impl Over for Measured {
     }
 
     async fn claim(&self, replica: ReplicaId, most: usize) -> Result<Vec<Claimed>, Error> {
-        let claimed = self.time(CLAIM, self.below.claim(replica, most)).await?;
+        let claimed = self.time(&self.intents.claim, self.below.claim(replica, most)).await?;
         let resumed = claimed.iter().filter(|claimed| claimed.attempt > 1).count();
         self.counts.resumed.inc_by(resumed as u64);
         Ok(claimed)
@@ -110,11 +90,11 @@ impl Over for Measured {
         entries: &[NewEntry],
         context_base: Option<Seq>,
     ) -> Result<Control, WriteError> {
-        self.time(APPEND, self.below.append(claimed, entries, context_base)).await
+        self.time(&self.intents.append, self.below.append(claimed, entries, context_base)).await
     }
 
     async fn finish(&self, claimed: &Claimed, finish: &Finish) -> Result<Finished, WriteError> {
-        let answer = self.time(FINISH, self.below.finish(claimed, finish)).await?;
+        let answer = self.time(&self.intents.finish, self.below.finish(claimed, finish)).await?;
         let status = match finish.status {
             RunStatus::Done => "done",
             RunStatus::Failed => "failed",
@@ -125,25 +105,25 @@ impl Over for Measured {
     }
 
     async fn release(&self, claimed: &Claimed) -> Result<(), WriteError> {
-        self.time(RELEASE, self.below.release(claimed)).await
+        self.time(&self.intents.release, self.below.release(claimed)).await
     }
 
     async fn heartbeat(&self, replica: ReplicaId) -> Result<Beat, Error> {
-        self.time(HEARTBEAT, self.below.heartbeat(replica)).await
+        self.time(&self.intents.heartbeat, self.below.heartbeat(replica)).await
     }
 
     async fn reap(&self) -> Result<Reaped, Error> {
-        let reaped = self.time(REAP, self.below.reap()).await?;
+        let reaped = self.time(&self.intents.reap, self.below.reap()).await?;
         self.counts.takeovers.inc_by(reaped.lanes);
         self.counts.lost_replicas.inc_by(reaped.replicas.len() as u64);
         Ok(reaped)
     }
 
     async fn find_run(&self, run: RunId) -> Result<Option<RunView>, Error> {
-        self.time(FIND_RUN, self.below.find_run(run)).await
+        self.time(&self.intents.find_run, self.below.find_run(run)).await
     }
 
     async fn load(&self) -> Result<Load, Error> {
-        self.time(LOAD, self.below.load()).await
+        self.time(&self.intents.load, self.below.load()).await
     }
 }
