@@ -8,7 +8,7 @@ import re
 METRICS = set(
     """regrow_lanes_ready regrow_lanes_running regrow_oldest_ready_seconds regrow_slots regrow_replicas
     regrow_runs_running regrow_slots_free regrow_ready regrow_draining regrow_build_info
-    regrow_accepted_total regrow_refused_total regrow_runs_ended_total regrow_takeovers_total
+    regrow_accepted_total regrow_refused_total regrow_runs_ended_total regrow_takeovers_total regrow_takeover_seconds_bucket
     regrow_replicas_lost_total regrow_runs_resumed_total regrow_fenced_total regrow_store_seconds_bucket regrow_store_errors_total
     regrow_model_calls_total regrow_model_call_seconds_bucket regrow_tokens_total regrow_event_loop_lag_seconds
     regrow_config_refused regrow_config_reloads_total regrow_config_restart_keys

@@ -7,6 +7,7 @@ use prometheus::{
     Result,
 };
 use regrow_providers::Attempt;
+use regrow_store::Loss;
 use regrow_worker::SubmitError;
 
 use crate::Reload;
@@ -18,6 +19,9 @@ const STORE: [f64; 15] =
 
 /// From a tenth of a second to ten minutes.
 const MODEL: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 180.0, 600.0];
+
+/// From ten milliseconds to a minute. A crash is noticed within the tenth of a second, silence after a lease.
+const TAKEOVER: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 60.0];
 
 /// How a run may end.
 pub(crate) const STATUSES: [&str; 3] = ["done", "failed", "aborted"];
@@ -31,6 +35,7 @@ pub(crate) struct Counts {
     pub(crate) ended: IntCounterVec,
     pub(crate) resumed: IntCounter,
     pub(crate) takeovers: IntCounter,
+    pub(crate) takeover_seconds: HistogramVec,
     pub(crate) lost_replicas: IntCounter,
     pub(crate) fenced: IntCounter,
     pub(crate) store_seconds: HistogramVec,
@@ -62,9 +67,21 @@ impl Counts {
             ended: add(to, counters("runs_ended_total", "Runs that this replica ended", &["status"]))?,
             resumed: add(to, counter("runs_resumed_total", "Runs continued that others had begun"))?,
             takeovers: add(to, counter("takeovers_total", "Sessions taken from replicas that were gone"))?,
+            takeover_seconds: add(
+                to,
+                histograms(
+                    "takeover_seconds",
+                    "How long runs stood still until this replica took them over",
+                    &TAKEOVER,
+                    "cause",
+                ),
+            )?,
             lost_replicas: add(to, counter("replicas_lost_total", "Replicas that this one found gone"))?,
             fenced: add(to, counter("fenced_total", "Writes refused because the lease was gone"))?,
-            store_seconds: add(to, histograms("store_seconds", "Time of the store's intents", &STORE))?,
+            store_seconds: add(
+                to,
+                histograms("store_seconds", "Time of the store's intents", &STORE, "intent"),
+            )?,
             store_errors: add(to, counters("store_errors_total", "Intents that failed", &["intent"]))?,
             model_calls: add(to, counters("model_calls_total", "Model calls", &["provider", "outcome"]))?,
             model_seconds: add(to, histogram("model_call_seconds", "Time of a model call", &MODEL))?,
@@ -92,6 +109,7 @@ impl Counts {
         STATUSES.iter().for_each(|status| drop(self.ended.with_label_values(&[*status])));
         Reload::OUTCOMES.iter().for_each(|outcome| drop(self.reloads.with_label_values(&[*outcome])));
         ["input", "output"].iter().for_each(|direction| drop(self.tokens.with_label_values(&[*direction])));
+        Loss::KNOWN.iter().for_each(|loss| drop(self.takeover_seconds.with_label_values(&[loss.as_str()])));
         drop(Intents::of(self));
     }
 
@@ -133,6 +151,6 @@ fn histogram(name: &str, help: &str, buckets: &[f64]) -> Result<Histogram> {
     Histogram::with_opts(HistogramOpts { common_opts: opts(name, help), buckets: buckets.to_vec() })
 }
 
-fn histograms(name: &str, help: &str, buckets: &[f64]) -> Result<HistogramVec> {
-    HistogramVec::new(HistogramOpts { common_opts: opts(name, help), buckets: buckets.to_vec() }, &["intent"])
+fn histograms(name: &str, help: &str, buckets: &[f64], label: &str) -> Result<HistogramVec> {
+    HistogramVec::new(HistogramOpts { common_opts: opts(name, help), buckets: buckets.to_vec() }, &[label])
 }

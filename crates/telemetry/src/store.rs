@@ -81,6 +81,12 @@ impl Over for Measured {
         let claimed = self.time(&self.intents.claim, self.below.claim(replica, most)).await?;
         let resumed = claimed.iter().filter(|claimed| claimed.attempt > 1).count();
         self.counts.resumed.inc_by(resumed as u64);
+        for former in claimed.iter().filter_map(|claimed| claimed.former) {
+            if let Some(stood_still) = former.stood_still {
+                let seconds = self.counts.takeover_seconds.with_label_values(&[former.loss.as_str()]);
+                seconds.observe(stood_still.as_secs_f64());
+            }
+        }
         Ok(claimed)
     }
 

@@ -11,6 +11,9 @@ use crate::scene::{Scene, Shared, soon, until};
 /// A reply that takes 30 times 25 ms.
 const SLOW: &str = "[[id=a tokens=30 delay_ms=25]]";
 
+/// Seconds after which a replica is gone that nobody has found to be; the default.
+const LEASE: f64 = 5.0;
+
 async fn start(shared: Shared) -> Scene {
     Scene::over(shared, 2, json!({"regrow": {"metricsPort": 0, "slots": 7}})).await
 }
@@ -47,6 +50,10 @@ async fn what_has_not_happened_yet_is_zero() {
         r#"regrow_refused_total{reason="queue_full"}"#,
         r#"regrow_runs_ended_total{status="failed"}"#,
         "regrow_takeovers_total",
+        r#"regrow_takeover_seconds_count{cause="crashed"}"#,
+        r#"regrow_takeover_seconds_count{cause="silent"}"#,
+        r#"regrow_takeover_seconds_count{cause="handed_over"}"#,
+        r#"regrow_takeover_seconds_count{cause="left"}"#,
         "regrow_fenced_total",
         r#"regrow_store_errors_total{intent="accept"}"#,
         r#"regrow_store_seconds_count{intent="finish"}"#,
@@ -107,6 +114,8 @@ async fn count_a_takeover(shared: Shared) {
     let told = metrics(&scene, 1).await;
     for (name, wanted) in [
         ("regrow_takeovers_total", 1.0),
+        (r#"regrow_takeover_seconds_count{cause="crashed"}"#, 1.0),
+        (r#"regrow_takeover_seconds_count{cause="silent"}"#, 0.0),
         ("regrow_replicas_lost_total", 1.0),
         ("regrow_runs_resumed_total", 1.0),
         ("regrow_duplicates_total", 1.0),
@@ -118,6 +127,8 @@ async fn count_a_takeover(shared: Shared) {
     ] {
         assert_eq!(told[name], wanted, "{name}");
     }
+    let stood_still = told[r#"regrow_takeover_seconds_sum{cause="crashed"}"#];
+    assert!(stood_still > 0.0 && stood_still < LEASE, "{stood_still}");
     until(async || (load(&scene, 1).await["running"] == 0).then_some(())).await;
     assert_eq!(load(&scene, 1).await["replicas"], 1);
 }
@@ -130,6 +141,33 @@ async fn a_takeover_is_counted() {
 #[tokio::test]
 async fn a_takeover_on_postgres_is_counted() {
     count_a_takeover(Shared::Postgres).await;
+}
+
+async fn count_a_hand_over(shared: Shared) {
+    let config = json!({"regrow": {"metricsPort": 0, "drainSeconds": 0}});
+    let mut scene = Scene::over(shared, 2, config).await;
+    let turn = Turn::user(SLOW).once("key");
+    let lost = scene.ask_later(0, &turn);
+    scene.model_at("a", 5).await;
+    assert_eq!(soon(scene.cluster.terminate(0)).await.unwrap(), Some(0));
+    drop(soon(lost).await.unwrap());
+    expected::whole(&scene.ask(1, &turn).await, &expected::text("a", &["a"], 30));
+    let told = metrics(&scene, 1).await;
+    for (cause, wanted) in [("handed_over", 1.0), ("crashed", 0.0), ("silent", 0.0), ("left", 0.0)] {
+        assert_eq!(told[&format!(r#"regrow_takeover_seconds_count{{cause="{cause}"}}"#)], wanted, "{cause}");
+    }
+    let stood_still = told[r#"regrow_takeover_seconds_sum{cause="handed_over"}"#];
+    assert!(stood_still < LEASE, "{stood_still}");
+}
+
+#[tokio::test]
+async fn a_hand_over_is_counted() {
+    count_a_hand_over(Shared::File).await;
+}
+
+#[tokio::test]
+async fn a_hand_over_on_postgres_is_counted() {
+    count_a_hand_over(Shared::Postgres).await;
 }
 
 #[tokio::test]
