@@ -11,6 +11,16 @@ ENOUGH = "/tmp/enough"
 TALK = 'python3 -u /talk/talk.py "$@" >/tmp/said 2>&1; echo $? >/tmp/code; sleep 86400'
 
 
+# Those who were not asked to end.
+talking = []
+
+
+def hush():
+    """Ends the senders that a scene has left talking, because something went wrong in it."""
+    for talk in list(talking):
+        talk.leave()
+
+
 def url(release=rig.RELEASE):
     name = release if rig.RELEASE in release else f"{release}-regrow"
     return f"http://{name}.{rig.SPACE}.svc:18789"
@@ -22,7 +32,7 @@ class Talk:
     def __init__(self, name, what, *arguments, to=None):
         self.name, self.what = f"talk-{name}", what
         script = (tools.ROOT / "tests/talk.py").read_text()
-        kube.kubectl("delete", "pod", self.name, "-n", rig.RIG, "--ignore-not-found", "--wait")
+        talking.append(self)
         kube.apply(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "talk", "namespace": rig.RIG}, "data": {"talk.py": script}},
             rig.pod(self.name, {
@@ -49,6 +59,10 @@ class Talk:
         """The exit code, once there is one."""
         return self.read("/tmp/code").strip()
 
+    def leave(self):
+        talking.remove(self)
+        kube.kubectl("delete", "pod", self.name, "-n", rig.RIG, "--ignore-not-found", "--wait")
+
     def begun(self):
         """Waits until all of them talk."""
         heard = kube.until(90, lambda: "talking" in self.logs() or self.ended())
@@ -62,6 +76,7 @@ class Talk:
         said = self.logs().strip() or "nothing"
         last = said.splitlines()[-1]
         report.check(f"{what}: {last}", self.ended() == "0", said)
+        self.leave()
         return {name: float(number) for name, number in re.findall(r"([a-z ]+) ([\d.]+)", last.replace(", ", "\n"))}
 
 
@@ -80,4 +95,6 @@ def answers(name="ask", to=None):
     """Whether one message gets its reply."""
     talk = Talk(name, "ask", "--words", "5", to=to)
     kube.until(60, talk.ended)
-    return talk.ended() == "0", talk.logs()
+    answer = talk.ended() == "0", talk.logs()
+    talk.leave()
+    return answer
