@@ -46,3 +46,22 @@ def complaints(alerts, dashboard, parse):
     panels = json.loads(dashboard)["panels"]
     if len({p["id"] for p in panels}) != len(panels):
         yield "two panels have one id"
+
+
+def adapter(values, wanted, parse):
+    """prometheus-adapter serves the metrics that the chart's HPA asks for, from series that Regrow has."""
+    rules = {rule["name"]["as"]: rule for rule in values["rules"]["external"]}
+    if set(rules) != set(wanted):
+        yield f"it serves {sorted(rules)}, and the HPA asks for {sorted(wanted)}"
+    for name, rule in rules.items():
+        series = METRIC.match(rule["seriesQuery"]).group()
+        query = rule["metricsQuery"].replace("<<.Series>>", series).replace("<<.LabelMatchers>>", 'namespace="regrow"')
+        for metric in sorted(set(METRIC.findall(query + rule["seriesQuery"])) - METRICS):
+            yield f"{name} asks for {metric}, which Regrow has not"
+        if "<<" in query:
+            yield f"{name} has an unknown template"
+        for text in (query, rule["seriesQuery"]) if parse else ():
+            try:
+                parse(text)
+            except Exception as why:  # the parser has no type of its own for it
+                yield f"{name}: {why}"
