@@ -68,7 +68,7 @@ where
     // usual, would panic in whichever thread had something to say.
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     match style {
-        ConsoleStyle::Json => layer.json().flatten_event(true).boxed(),
+        ConsoleStyle::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         ConsoleStyle::Compact => layer.with_ansi(terminal).compact().boxed(),
         ConsoleStyle::Pretty => layer.with_ansi(terminal).boxed(),
     }
