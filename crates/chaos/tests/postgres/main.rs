@@ -3,7 +3,7 @@
 //!
 //! Lines that the store has no part in are tested elsewhere; `docs/proof.md` says where.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod capacity;
 mod network;

@@ -1,7 +1,5 @@
 //! A cluster over a database of its own, and what a test does with them. Whatever is awaited has a limit.
 
-use std::time::Duration;
-
 use regrow_chaos::client::{Client, Live, Reply, Turn};
 use regrow_chaos::cluster::{Cluster, Options};
 use regrow_chaos::database::Database;
@@ -10,32 +8,10 @@ use regrow_store::Store;
 use regrow_store::postgres::{self, PostgresStore};
 use serde_json::{Value, json};
 
+pub(crate) use regrow_testbed::{soon, until};
+
 /// The program under test: that which ships, linked with faults that nobody asks for here.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regrow-faulty");
-
-/// The longest that anything may take. Machines that run tests are busy.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// The pause between two looks at something that tells nobody when it changes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// Awaits something that must happen.
-pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("it should have happened by now")
-}
-
-/// Looks until there is something to see.
-pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    soon(async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    })
-    .await
-}
 
 /// A running cluster, its model and its database. They go in this order.
 pub(crate) struct Scene {

@@ -1,6 +1,6 @@
 //! The door as Kubernetes' API server finds it: real TLS, real stores.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod api;
 mod api_server;

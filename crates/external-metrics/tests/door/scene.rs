@@ -14,7 +14,9 @@ use tokio::net::TcpListener;
 
 use crate::certificates::{Authority, Pair};
 
-/// The longest that anything may take. Machines that run tests are busy.
+pub(crate) use regrow_testbed::{soon, until};
+
+/// The longest that a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the door looks at its files again.
@@ -36,24 +38,6 @@ pub(crate) struct Scene {
     pub(crate) figures: Arc<Figures>,
     pub(crate) ending: Ending,
     pub(crate) served: tokio::task::JoinHandle<()>,
-}
-
-/// Awaits something that must happen.
-pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("it should have happened by now")
-}
-
-/// Looks until there is something to see.
-pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    soon(async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    })
-    .await
 }
 
 impl Scene {

@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use regrow_chaos::client::{Client, Error, Live, Reply, Turn};
 use regrow_chaos::cluster::{Cluster, Options};
@@ -18,14 +17,10 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
+pub(crate) use regrow_testbed::{soon, until};
+
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_regrow");
-
-/// The longest that anything may take. Machines that run tests are busy.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The pause between two looks at something that tells nobody when it changes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running cluster and its model.
 pub(crate) struct Scene {
@@ -50,24 +45,6 @@ pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
-}
-
-/// Awaits something that must happen.
-pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("it should have happened by now")
-}
-
-/// Looks until there is something to see.
-pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    soon(async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    })
-    .await
 }
 
 impl Scene {

@@ -9,17 +9,14 @@ use regrow_protocol::ReplicaId;
 use regrow_store::Store;
 use regrow_store::postgres::{Options, PostgresStore};
 use regrow_testbed::postgres::Database;
+use regrow_testbed::soon;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::conformance::harness::Harness;
 use crate::conformance::scene::LEASE;
 
-/// How long anything may take that is awaited.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// The pause between two looks at something that tells nobody when it changes.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(crate) use regrow_testbed::until;
 
 pub(crate) struct PostgresHarness {
     database: Database,
@@ -127,23 +124,10 @@ impl Harness for PostgresHarness {
         let application = self.handles.lock().unwrap().1.remove(&address(&handle)).unwrap();
         drop(handle);
         let gone = async { while self.connections(&application).await > 0 {} };
-        tokio::time::timeout(PATIENCE, gone).await.expect("a process that has ended has no connections");
+        soon(gone).await;
     }
 }
 
 fn address(handle: &Arc<dyn Store>) -> usize {
     Arc::as_ptr(handle).addr()
-}
-
-/// Looks again and again until there is something to see.
-pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let seen = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, seen).await.expect("it does not come about")
 }
