@@ -21,6 +21,8 @@ def scene():
         return
     ended = rig.helm_release("upgrade", SCALED, flags=["--wait", "--timeout", "400s"])
     report.need("external metrics and the HPA are switched on", ended.returncode == 0, lambda: rig.logs() + ended.stderr)
+    kept = "replicas: 3" in kube.helm("get", "manifest", rig.RELEASE, "-n", rig.SPACE).stdout
+    report.check("the Deployment keeps its three replicas until the HPA decides", kept)
     path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{rig.SPACE}/regrow_load"
     served = kube.until(60, lambda: '"value"' in kube.kubectl("get", "--raw", path, check=False).stdout)
     report.need("the cluster's API serves the load", served is not None,

@@ -154,10 +154,20 @@ def helm_release(verb, *values, release=RELEASE, flags=(), base=VALUES):
         return kube.helm(verb, release, CHART, "-n", SPACE, "-f", file.name, *flags, check=False)
 
 
+def pods(component, release=RELEASE):
+    """Pods of a kind, those that are going as well."""
+    selector = f"app.kubernetes.io/instance={release},app.kubernetes.io/component={component}"
+    return kube.get("pods", "-n", SPACE, "-l", selector)
+
+
+def staying(component, release=RELEASE):
+    """Pods of a kind without those that are going."""
+    return [p for p in pods(component, release) if not p["metadata"].get("deletionTimestamp")]
+
+
 def replicas(release=RELEASE):
-    """Pods that serve, without those that are going."""
-    pods = kube.get("pods", "-n", SPACE, "-l", f"app.kubernetes.io/instance={release},app.kubernetes.io/component=replica")
-    return [p for p in pods if not p["metadata"].get("deletionTimestamp")]
+    """Pods that serve, if one kind does everything."""
+    return staying("replica", release)
 
 
 def ready_replicas(release=RELEASE):
@@ -166,9 +176,9 @@ def ready_replicas(release=RELEASE):
 
 def whole(number, release=RELEASE):
     """Exactly so many replicas, all ready, of one template."""
-    pods = replicas(release)
-    templates = {p["metadata"]["labels"]["pod-template-hash"] for p in pods}
-    return len(pods) == number and all(map(kube.is_ready, pods)) and len(templates) == 1
+    found = replicas(release)
+    templates = {p["metadata"]["labels"]["pod-template-hash"] for p in found}
+    return len(found) == number and all(map(kube.is_ready, found)) and len(templates) == 1
 
 
 def logs(release=RELEASE):

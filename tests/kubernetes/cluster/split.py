@@ -9,7 +9,7 @@ def scene():
     talk = talking.enduring("split")
     ended = rig.helm_release("upgrade", SPLIT, flags=["--wait", "--timeout", "400s"])
     report.need("doors and runs get replicas of their own", ended.returncode == 0 and parted(), lambda: rig.logs() + ended.stderr)
-    worker = pods("worker")[0]
+    worker = rig.staying("worker")[0]
     report.check("they answer", *talking.answers("doors"))
     # A run dies with its worker, and its client's connection, to a door, stays.
     kube.kubectl("delete", "pod", "-n", rig.SPACE, worker["metadata"]["name"], "--grace-period=0", "--force")
@@ -19,11 +19,6 @@ def scene():
     upgrade.told("splitting, a killed worker, and back", talk.end("every reply is given whole and once"))
 
 
-def pods(component):
-    selector = f"app.kubernetes.io/instance={rig.RELEASE},app.kubernetes.io/component={component}"
-    return [p for p in kube.get("pods", "-n", rig.SPACE, "-l", selector) if not p["metadata"].get("deletionTimestamp")]
-
-
 def parted():
-    kinds = pods("gateway"), pods("worker")
+    kinds = rig.staying("gateway"), rig.staying("worker")
     return all(len(kind) == 2 and all(map(kube.is_ready, kind)) for kind in kinds) and not rig.replicas()

@@ -31,8 +31,7 @@ def scaled(number):
 
 def settles(number):
     """So many replicas and no other pod of the release, also none that is going."""
-    selector = f"app.kubernetes.io/instance={rig.RELEASE},app.kubernetes.io/component=replica"
-    return kube.until(240, lambda: rig.whole(number) and len(kube.get("pods", "-n", rig.SPACE, "-l", selector)) == number) is not None
+    return kube.until(240, lambda: rig.whole(number) and len(rig.pods("replica")) == number) is not None
 
 
 def told(what, counts):
